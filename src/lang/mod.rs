@@ -1,0 +1,9 @@
+//! The language: source text with spans, YAML, templates, values, secrets, diagnostics. Knows nothing of hosts.
+
+pub mod diagnostic;
+pub mod source;
+pub mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Kind};
+pub use source::{Files, Source, Span};
+pub use value::{Data, Value};

@@ -1,0 +1,3 @@
+//! The `homelab` command.
+
+fn main() {}

@@ -1,0 +1,113 @@
+//! What a node is. Gathered by the runtime in the same answer as the probes.
+
+use serde::{Deserialize, Serialize};
+
+/// Facts of a node, as templates see them (`facts.os.family`). Text fields are empty and numbers 0 where the node can't say.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Running host name.
+    pub hostname: String,
+    /// The kernel's machine: `aarch64`, `armv7l`, `armv6l`, `x86_64`.
+    pub kernel_arch: String,
+    /// The userland's: `arm64`, `armv7`, `armv6`, `amd64` (a 32-bit userland on a 64-bit kernel is a normal Pi).
+    pub arch: String,
+    /// The package manager's word for it: `arm64`, `armhf`, `amd64`.
+    pub package_arch: String,
+    /// `linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/amd64`.
+    pub docker_platform: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Distribution.
+    pub os: Os,
+    /// `systemd`, `openrc`, `busybox`, `none`.
+    pub init: String,
+    /// `apt`, `dnf`, `apk`, `none`.
+    pub package_manager: String,
+    /// MiB of memory.
+    pub memory_mib: u64,
+    /// Processors online.
+    pub cpus: u64,
+    /// Interfaces by name order.
+    pub interfaces: Vec<Interface>,
+    /// The way out.
+    pub default_route: Route,
+    /// `/boot/firmware` or `/boot` on a Pi, else empty.
+    pub boot_firmware: String,
+    /// `Raspberry Pi 4 Model B Rev 1.4`, else empty.
+    pub pi_model: String,
+    /// On EC2.
+    pub ec2: Ec2,
+    /// Changes at every boot. Volatile.
+    pub boot_id: String,
+    /// Seconds since 1970 by the node's clock. Volatile.
+    pub clock: i64,
+    /// `all`, or `single` where only the login's own uid can own files (an unprivileged sandbox).
+    pub uids: String,
+    /// Whether this is homelab's own sandbox.
+    pub sandbox: bool,
+    /// The login's name, numeric uid and home.
+    pub user: Login,
+}
+
+/// A distribution, from os-release.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Os {
+    /// `ID`: `debian`, `raspbian`, `amzn`, `alpine`.
+    pub id: String,
+    /// `debian`, `redhat`, `alpine`, …: by `ID` and `ID_LIKE`.
+    pub family: String,
+    /// `VERSION_ID`.
+    pub version: String,
+    /// `VERSION_CODENAME`.
+    pub codename: String,
+    /// `PRETTY_NAME`.
+    pub name: String,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Interface {
+    /// `eth0`.
+    pub name: String,
+    /// Hardware address.
+    pub mac: String,
+    /// Addresses with prefix length, IPv4 first.
+    pub addresses: Vec<String>,
+}
+
+/// The default route.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Route {
+    /// Next hop.
+    pub gateway: String,
+    /// Interface.
+    pub interface: String,
+    /// The node's own address on it.
+    pub address: String,
+}
+
+/// Where in EC2.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ec2 {
+    /// `i-…`.
+    pub instance_id: String,
+    /// `eu-central-1`.
+    pub region: String,
+}
+
+/// Who the program runs as, and who logged in.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Login {
+    /// Login name (under sudo: the one who logged in).
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// Its home.
+    pub home: String,
+}

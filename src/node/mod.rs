@@ -1,0 +1,12 @@
+//! What can be asked of a node and done to it: the closed vocabularies [`Probe`] and [`Op`], the model of a node's
+//! state ([`World`]), and the fixed shell runtime that carries both out. Knows nothing of what a resource means.
+
+pub mod facts;
+pub mod op;
+pub mod probe;
+pub mod world;
+
+pub use facts::Facts;
+pub use op::{Content, Grade, Op};
+pub use probe::{Answer, Answers, Command, Probe};
+pub use world::{Cause, Need, Standing, World};

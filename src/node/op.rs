@@ -1,0 +1,235 @@
+//! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
+//! that says how exactly it can be undone; the runtime derives the undo from the before-image.
+
+use super::probe::Command;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a regular file is to contain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// The bytes, or where they are.
+    pub body: Body,
+    /// Bytes.
+    pub size: u64,
+    /// Lower-case hex SHA-256.
+    pub sha256: String,
+    /// Must never be shown.
+    pub secret: bool,
+}
+
+/// Where a content's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// In memory: rendered texts and small files.
+    Inline(Arc<Vec<u8>>),
+    /// A file on the controller, streamed when it is sent.
+    Local(PathBuf),
+}
+
+/// How exactly an op can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// Byte for byte what it was.
+    Exact,
+    /// The same versions and states; residue is listed.
+    Equivalent,
+    /// By the undo command that the user named.
+    Named,
+    /// Not at all.
+    None,
+}
+
+/// What to do with a systemd unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnitAct {
+    /// Start at boot.
+    Enable,
+    /// Do not start at boot.
+    Disable,
+    /// Make it impossible to start.
+    Mask,
+    /// Take that back.
+    Unmask,
+    /// Start now.
+    Start,
+    /// Stop now.
+    Stop,
+    /// Stop and start.
+    Restart,
+    /// Read its configuration again.
+    Reload,
+}
+
+/// The smallest act on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// Put a regular file, atomically, with its attributes; replaces a file or link, not a directory.
+    Put {
+        /// Absolute.
+        path: String,
+        /// What it is to contain.
+        content: Content,
+        /// Permission bits.
+        mode: u32,
+        /// Owner's name or number; else the program's identity (or, for a replaced file, the present owner).
+        owner: Option<String>,
+        /// Group likewise.
+        group: Option<String>,
+        /// A command that judges the staged file before it goes live; `%s` stands for its path.
+        validate: Option<String>,
+    },
+    /// Make a directory; its parent exists.
+    Mkdir {
+        /// Absolute.
+        path: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        owner: Option<String>,
+        /// Group.
+        group: Option<String>,
+    },
+    /// Set attributes of what is there; never follows a link.
+    Attr {
+        /// Absolute.
+        path: String,
+        /// Permission bits.
+        mode: Option<u32>,
+        /// Owner.
+        owner: Option<String>,
+        /// Group.
+        group: Option<String>,
+    },
+    /// Make a symbolic link, replacing a file or link atomically.
+    Link {
+        /// Where the link is.
+        path: String,
+        /// What it says.
+        target: String,
+    },
+    /// Remove a file, a link, or a directory with all that is in it.
+    Remove {
+        /// Absolute; never `/`.
+        path: String,
+    },
+    /// Install and remove packages in one transaction of the package manager.
+    Packages {
+        /// `name` or `name=version`, to install or upgrade.
+        install: Vec<String>,
+        /// To remove.
+        remove: Vec<String>,
+        /// Remove configuration files too.
+        purge: bool,
+        /// Refresh the lists first.
+        refresh: bool,
+        /// Seconds to wait for another process's lock.
+        lock_timeout: u32,
+    },
+    /// Act on a systemd unit.
+    Unit {
+        /// With its suffix.
+        name: String,
+        /// What to do.
+        act: UnitAct,
+    },
+    /// Let systemd read its unit files again.
+    DaemonReload,
+    /// Create or change a group (`present`) or remove it.
+    Group {
+        /// Its name.
+        name: String,
+        /// To be there or not.
+        present: bool,
+        /// Number wished for.
+        gid: Option<u32>,
+        /// Take a system number.
+        system: bool,
+    },
+    /// Create or change an account, or remove it.
+    User(UserOp),
+    /// Replace a user's whole crontab; `None` removes it.
+    Crontab {
+        /// Whose.
+        user: String,
+        /// Its text.
+        text: Option<String>,
+    },
+    /// Set a running kernel parameter.
+    Sysctl {
+        /// Dotted.
+        key: String,
+        /// Value as `/proc/sys` takes it.
+        value: String,
+    },
+    /// Set the running host name.
+    Hostname {
+        /// The new name.
+        name: String,
+    },
+    /// Run a command.
+    Run {
+        /// What.
+        command: Command,
+        /// What takes it back, in the user's words.
+        undo: Option<Command>,
+        /// Exit statuses that are success; empty means 0.
+        ok: Vec<i32>,
+        /// Paths it says it creates: `creates:` and `provides:`.
+        creates: Vec<String>,
+    },
+}
+
+/// What to make of an account. `None` leaves a field as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UserOp {
+    /// Login name.
+    pub name: String,
+    /// To be there or not.
+    pub present: bool,
+    /// The account exists now (change it rather than create it).
+    pub exists: bool,
+    /// Number.
+    pub uid: Option<u32>,
+    /// Primary group.
+    pub group: Option<String>,
+    /// The full list of supplementary groups it is to have.
+    pub groups: Option<Vec<String>>,
+    /// Comment field.
+    pub comment: Option<String>,
+    /// Home directory.
+    pub home: Option<String>,
+    /// Login shell.
+    pub shell: Option<String>,
+    /// Password field for `/etc/shadow` (a hash, or `!`). Secret; reaches the node's tools on stdin only.
+    pub password: Option<String>,
+    /// A system account.
+    pub system: bool,
+    /// Make the home directory (when created).
+    pub create_home: bool,
+    /// Remove the home directory (when removed).
+    pub remove_home: bool,
+}
+
+impl Op {
+    /// How exactly the runtime can undo it.
+    pub fn grade(&self) -> Grade {
+        match self {
+            Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => Grade::Exact,
+            Op::Crontab { .. } | Op::Sysctl { .. } | Op::Hostname { .. } => Grade::Exact,
+            Op::Unit { act: UnitAct::Reload | UnitAct::Restart, .. } => Grade::Equivalent,
+            Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
+            Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
+            Op::Run { undo: Some(_), .. } => Grade::Named,
+            Op::Run { .. } => Grade::None,
+        }
+    }
+
+    /// Whether consecutive ones of this sort share one capture, one sync and one verification.
+    pub fn is_file_op(&self) -> bool {
+        matches!(self, Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. })
+    }
+}

@@ -1,0 +1,113 @@
+//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O, no shell.
+//!
+//! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
+//! Its reference page, its schema and its checks come from the `KindSpec`.
+
+pub mod params;
+
+pub use params::{Args, Param, Ty};
+
+use crate::lang::{Diagnostic, Diagnostics};
+use crate::node::{Cause, Need, Op, Probe, World};
+use std::fmt;
+
+/// What a resource manages: kind, natural key and slice. Receipts, stale checks and ownership go by it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Id {
+    /// The kind's name: `lineinfile`.
+    pub kind: String,
+    /// The natural key: `/etc/hosts`.
+    pub key: String,
+    /// The part of it that is owned: the regular expression of a line, the marker of a block. Empty: all of it.
+    pub slice: String,
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.key)?;
+        if self.slice.is_empty() { Ok(()) } else { write!(f, "#{}", self.slice) }
+    }
+}
+
+/// What part of the node a resource claims as its own. Two different resources of one host must not claim the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// The whole content of a path.
+    Content(String),
+    /// A part of a path's content, named by its slice; conflicts with `Content` of the path and the same slice.
+    Slice(String, String),
+    /// The mode and owners of a path.
+    Attrs(String),
+    /// Anything else, by a name of its own: `user:pi`, `package:nginx`.
+    Other(String),
+}
+
+/// Why a resource cannot be planned now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// It depends on what an earlier, opaque step will bring: known after apply.
+    Later(Cause),
+    /// It needs something that is not there and that nothing will bring.
+    Unmet(Need),
+    /// It cannot be done on this node, or not from this state.
+    Refused(Box<Diagnostic>),
+}
+
+impl Block {
+    /// Refuses with a message and a hint; the caller places it at the task.
+    pub fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Block::Refused(Box::new(Diagnostic::config(message).hint(hint)))
+    }
+}
+
+/// The typed desired state that a task declares.
+pub trait Resource: Send + Sync + fmt::Debug {
+    /// What it manages.
+    fn id(&self) -> Id;
+
+    /// What it owns.
+    fn claims(&self) -> Vec<Claim>;
+
+    /// What it must know of the node, its ops' needs included (parent directory, owner, group).
+    fn look(&self) -> Vec<Probe>;
+
+    /// The ops that make it so; empty means as wished. The same function plans, verifies and detects drift.
+    fn plan(&self, world: &World) -> Result<Vec<Op>, Block>;
+
+    /// What is still to do after its own ops have run; differs from [`plan`](Self::plan) only for what is an act by
+    /// nature (a restart, a command).
+    fn settled(&self, world: &World) -> Result<Vec<Op>, Block> {
+        self.plan(world)
+    }
+
+    /// Its content or parameters are secret: its diff is never shown.
+    fn secret(&self) -> bool {
+        false
+    }
+}
+
+/// A kind of resource: its declaration, and how one is made.
+pub struct KindSpec {
+    /// The key in a task.
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// A few paragraphs of Markdown: what to know before using it.
+    pub description: &'static str,
+    /// Its parameters.
+    pub params: &'static [Param],
+    /// The parameter that a bare text stands for (`package: nginx`, `command: make`); empty: none.
+    pub bare: &'static str,
+    /// A task, as YAML; checked by a test.
+    pub example: &'static str,
+    /// Makes one from type-checked arguments; says what does not fit together.
+    pub build: fn(&Args) -> Result<Box<dyn Resource>, Diagnostics>,
+}
+
+/// Every kind there is, by name.
+pub static KINDS: &[&KindSpec] = &[];
+
+/// The kind called `name`.
+pub fn kind(name: &str) -> Option<&'static KindSpec> {
+    KINDS.iter().find(|kind| kind.name == name).copied()
+}
