@@ -1,1 +1,71 @@
-//! To come.
+//! The command line: one file per command; the only place that prints, prompts or exits.
+
+pub mod apply;
+pub mod args;
+pub mod check;
+pub mod completions;
+pub mod docs;
+pub mod drift;
+pub mod exit;
+pub mod facts;
+pub mod init;
+mod load;
+mod looked;
+pub mod plan;
+pub mod printer;
+mod progress;
+mod prompt;
+pub mod schema;
+pub mod secret;
+mod show;
+pub mod trust;
+
+pub use exit::Exit;
+pub use printer::Printer;
+
+use args::{Cli, Command};
+use clap::Parser;
+
+/// Reads the command line, does what it says, and answers the exit code.
+pub fn run() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.code() } else { 0 };
+        }
+    };
+    let printer = Printer::new(&cli.output, crate::lang::secret::Masker::new());
+    perform(&cli.command, &printer).code()
+}
+
+fn perform(command: &Command, printer: &Printer) -> Exit {
+    match command {
+        Command::Check(args) => check::run(args, printer),
+        Command::Docs(args) => docs::run(args, printer),
+        Command::Schema(args) => schema::run(args, printer),
+        Command::Completions(args) => completions::run(args, printer),
+        Command::Init(args) => init::run(args, printer),
+        Command::Secret(args) => secret::run(args, printer),
+        Command::Plan(args) => networked(plan::run(args, printer), printer),
+        Command::Apply(args) => networked(apply::run(args, printer), printer),
+        Command::Drift(args) => networked(drift::run(args, printer), printer),
+        Command::Facts(args) => networked(facts::run(args, printer), printer),
+        Command::Trust(args) => networked(trust::run(args, printer), printer),
+    }
+}
+
+/// Commands that speak to nodes get a runtime; the others start without one.
+fn networked(command: impl Future<Output = Exit>, printer: &Printer) -> Exit {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(command);
+            runtime.shutdown_background();
+            exit
+        }
+        Err(error) => {
+            printer.note(&format!("error: cannot start: {error}"));
+            Exit::Error
+        }
+    }
+}

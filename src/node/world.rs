@@ -92,6 +92,16 @@ impl World {
         self.provides = provides;
     }
 
+    /// From here on, anything may be there because of `cause`: a step whose own effects are not known yet.
+    pub fn obscure(&mut self, cause: Cause) {
+        self.providers.push(Provider { cause, only: self.provides.clone() });
+    }
+
+    /// Takes on further answers.
+    pub fn learn(&mut self, answers: Answers) {
+        self.seen.extend(answers);
+    }
+
     /// What was seen, without the plan.
     pub fn seen(&self) -> &Answers {
         &self.seen

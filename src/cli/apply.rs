@@ -1,0 +1,266 @@
+//! `homelab apply`: plans, asks, performs, verifies. One step that fails takes back what was done.
+
+use super::args::{Diffs, Narrow, Reach, Selection};
+use super::load::{Loaded, load};
+use super::looked::{Looked, look};
+use super::plan::{document, problems as problems_json, show_all};
+use super::printer::{paint, style};
+use super::progress::Progress;
+use super::prompt::{Terminal, confirm};
+use super::show::Counts;
+use super::{Exit, Printer};
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::Grade;
+use crate::plan::Outcome;
+use crate::plan::saved::{SavedHost, SavedPlan};
+use crate::saga::{End, HostReport, Orders, StepEnd, perform};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Arguments of `apply`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The inventory, or a plan that `plan --out` saved.
+    #[arg(value_name = "INVENTORY|PLANFILE")]
+    pub what: PathBuf,
+    /// Playbooks to use instead of those that the inventory names.
+    #[arg(short, long = "playbook", value_name = "FILE")]
+    pub playbooks: Vec<PathBuf>,
+    /// What narrows and changes it.
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Only plan.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Begin at the first task with this name.
+    #[arg(long, value_name = "TASK")]
+    pub start_at: Option<String>,
+    /// Diffs.
+    #[command(flatten)]
+    pub diffs: Diffs,
+    /// How to reach the nodes.
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Applies.
+pub async fn run(args: &Args, printer: &Printer) -> Exit {
+    match apply(args, printer).await {
+        Ok(exit) => exit,
+        Err(problems) => {
+            printer.problems(&problems);
+            Exit::of(&problems)
+        }
+    }
+}
+
+async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
+    let saved = match SavedPlan::is_one(&args.what) {
+        true => Some(SavedPlan::read(&args.what)?),
+        false => None,
+    };
+    let selection = selection(args, saved.as_ref());
+    let mut loaded = load(&selection, saved.as_ref(), printer)?;
+    if let Some(task) = &args.start_at {
+        let config = Arc::get_mut(&mut loaded.config).ok_or_else(|| Diagnostic::config("the configuration is in use"))?;
+        config.start_at(task)?;
+    }
+    let looked = look(&loaded, &args.reach, true, printer).await?;
+    if let Some(saved) = &saved {
+        still_holds(saved, &looked)?;
+    }
+    let mut exit = show_all(&looked, args.diffs.wanted(), printer);
+    let planned = looked.problems();
+    printer.problems(&planned);
+    if looked.hosts.iter().any(|host| !host.plan.problems.is_empty()) {
+        // A configuration that does not hold on one host is mended first, not applied to the others.
+        printer.note("nothing was changed");
+        return Ok(exit);
+    }
+    let pending = looked.hosts.iter().any(|host| Counts::of(&host.plan).pending());
+    if !pending || args.dry_run {
+        if printer.json {
+            printer.out(&format!("{}\n", document("apply", &looked)));
+        }
+        looked.cost(printer);
+        return Ok(exit);
+    }
+    if !agreed(args, &looked, printer)? {
+        printer.note("nothing was changed");
+        return Ok(exit.and(Exit::Error));
+    }
+    let document = document("apply", &looked);
+    let cost = looked.spent();
+    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), printer).await;
+    exit = exit.and(ended);
+    if printer.json {
+        let runs: Vec<_> = reports.iter().map(report_json).collect();
+        let mut whole = document;
+        whole["runs"] = json!(runs);
+        printer.out(&format!("{whole}\n"));
+    }
+    if printer.verbose > 0 {
+        printer.note(&super::looked::cost_line(&cost));
+    }
+    Ok(exit)
+}
+
+fn selection(args: &Args, saved: Option<&SavedPlan>) -> Selection {
+    match saved {
+        None => Selection { inventory: args.what.clone(), playbooks: args.playbooks.clone(), narrow: args.narrow.clone() },
+        Some(saved) => Selection {
+            inventory: saved.inventory.clone(),
+            playbooks: saved.playbooks.clone(),
+            narrow: Narrow {
+                limit: saved.limit.clone(),
+                tags: saved.tags.clone(),
+                sets: saved.sets.clone(),
+                identity: args.narrow.identity.clone(),
+            },
+        },
+    }
+}
+
+/// A saved plan is performed as it was made, or not at all.
+fn still_holds(saved: &SavedPlan, looked: &Looked) -> Result<(), Diagnostics> {
+    let mut problems = looked.problems();
+    let now = looked.saved();
+    for (host, plan) in &saved.hosts {
+        match now.get(host) {
+            Some(now) => problems.0.extend(plan.stale(host, now).0),
+            None if plan.lines.is_empty() => {}
+            None if problems.is_empty() => problems.push(
+                Diagnostic::new(Kind::Unreachable, format!("{host}: not reached, and the plan has work for it")).hint("make the plan again without it"),
+            ),
+            None => {}
+        }
+    }
+    for (host, now) in &now {
+        if !saved.hosts.contains_key(host) {
+            problems.0.extend(SavedHost::default().stale(host, now).0);
+        }
+    }
+    problems.into_result(())
+}
+
+fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagnostics> {
+    if args.yes {
+        return Ok(true);
+    }
+    if !Terminal::present() {
+        return Err(Diagnostic::new(Kind::Usage, "there are changes to make, and no terminal to ask at").hint("`--yes` applies without asking; `--dry-run` only plans").into());
+    }
+    for surveyed in &looked.hosts {
+        for line in &surveyed.plan.lines {
+            if matches!(&line.outcome, Outcome::Change(change) if change.grade == Grade::None)
+                && !confirm(printer, &format!("{}: `{}` cannot be undone. Do it all the same?", surveyed.host, line.label))
+            {
+                return Ok(false);
+            }
+        }
+    }
+    let hosts = looked.hosts.iter().filter(|host| Counts::of(&host.plan).pending()).count();
+    Ok(confirm(printer, &format!("Apply this to {hosts} host{}?", if hosts == 1 { "" } else { "s" })))
+}
+
+async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
+    let (events, progress) = Progress::start(printer, true);
+    let orders = Orders {
+        config: loaded.config.clone(),
+        events,
+        stop,
+        forks: args.reach.forks.into(),
+        run: run_name(),
+        owner: owner(),
+        all_or_none: saved,
+    };
+    let reports = perform(&orders, looked.hosts).await;
+    drop(orders);
+    watch.abort();
+    progress.finish().await;
+    let mut exit = Exit::Ok;
+    for report in &reports {
+        printer.problems(&report.problems);
+    }
+    if !printer.json {
+        printer.say(&paint(style::BOLD, "Summary"));
+        let width = reports.iter().map(|report| report.host.chars().count()).max().unwrap_or(0);
+        for report in &reports {
+            printer.say(&format!("  {:<width$}  {}", report.host, summary(report)));
+            for line in &report.residue {
+                printer.say(&format!("  {:<width$}    {line}", ""));
+            }
+        }
+    }
+    for report in &reports {
+        exit = exit.and(exit_of(report.end));
+    }
+    (reports, exit)
+}
+
+/// The first Ctrl-C stops at the next boundary; the second one ends the program.
+async fn on_interrupt(stop: Arc<AtomicBool>, printer: Printer) {
+    let mut count = 0;
+    while tokio::signal::ctrl_c().await.is_ok() {
+        count += 1;
+        if count > 1 {
+            printer.note("Left at once. The nodes stop at their next step and release their locks; the next apply finishes the work.");
+            // The nodes notice the dropped line themselves; nothing here needs an orderly end.
+            #[allow(clippy::exit, reason = "the user asked twice")]
+            std::process::exit(130);
+        }
+        stop.store(true, Ordering::SeqCst);
+        printer.note("Stopping at the next step boundary; once more Ctrl-C leaves at once.");
+    }
+}
+
+fn exit_of(end: End) -> Exit {
+    match end {
+        End::AsWished | End::Done => Exit::Ok,
+        End::Failed | End::Refused | End::Stopped => Exit::Error,
+        End::TakenBack => Exit::TakenBack,
+        End::Stuck => Exit::Stuck,
+        End::Unreachable => Exit::Unreachable,
+    }
+}
+
+fn summary(report: &HostReport) -> String {
+    let done = report.count(StepEnd::Done);
+    match report.end {
+        End::AsWished => paint(style::DIM, "nothing to do"),
+        End::Done => paint(style::CREATE, format!("done: {done} changed")),
+        End::Failed => paint(style::REMOVE, format!("failed: {done} done and left, {} failed, {} not begun", report.count(StepEnd::Failed), report.count(StepEnd::NotBegun))),
+        End::TakenBack => {
+            let left = report.count(StepEnd::Left);
+            let rest = if left > 0 { format!(", {left} could not be") } else { String::new() };
+            paint(style::REMOVE, format!("failed and taken back: {} undone{rest}", report.count(StepEnd::Undone)))
+        }
+        End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed"),
+        End::Unreachable => paint(style::REMOVE, "not reached"),
+        End::Refused => paint(style::REMOVE, "refused, nothing done"),
+        End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; apply again to go on")),
+    }
+}
+
+fn report_json(report: &HostReport) -> serde_json::Value {
+    json!({"host": report.host, "end": report.end, "steps": report.steps, "residue": report.residue, "problems": problems_json(&report.problems)})
+}
+
+/// Names a run: sortable, and unlike any other.
+fn run_name() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:010}-{:04x}{:04x}", since.as_secs(), since.subsec_nanos() & 0xffff, std::process::id() & 0xffff)
+}
+
+fn owner() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".into());
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("{user}@{host}")
+}

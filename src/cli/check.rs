@@ -1,0 +1,102 @@
+//! `homelab check`: everything that can be known without asking anyone.
+
+use super::args::Selection;
+use super::load::{Loaded, load};
+use super::printer::{paint, style};
+use super::{Exit, Printer};
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::playbook::{Body, Known, compile, ownership};
+use serde_json::json;
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to check.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Say where a variable's value comes from, instead.
+    #[arg(long, num_args = 2, value_names = ["HOST", "VAR"])]
+    pub explain: Option<Vec<String>>,
+}
+
+/// Checks.
+pub fn run(args: &Args, printer: &Printer) -> Exit {
+    let loaded = match load(&args.selection, None, printer) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            printer.problems(&problems);
+            return Exit::of(&problems);
+        }
+    };
+    if let Some([host, name]) = args.explain.as_deref() {
+        return explain(&loaded, host, name, printer);
+    }
+    let problems = check(&loaded);
+    printer.problems(&problems);
+    let config = &loaded.config;
+    let (hosts, plays) = (config.hosts().len(), config.plays.len());
+    if printer.json {
+        let document = json!({"version": 1, "command": "check", "hosts": hosts, "plays": plays, "problems": problems.0.len()});
+        printer.out(&format!("{document}\n"));
+    } else if problems.is_empty() {
+        printer.say(&format!("{} {hosts} hosts, {plays} plays", paint(style::CREATE, "ok")));
+    }
+    Exit::of(&problems)
+}
+
+/// All problems that show without asking a node.
+pub fn check(loaded: &Loaded) -> Diagnostics {
+    let config = &loaded.config;
+    let mut problems = Diagnostics::new();
+    for host in config.hosts() {
+        let known = Known { facts: loaded.cached_facts(&host), ..Known::default() };
+        let mut owned = Vec::new();
+        let mut compiled = Vec::new();
+        for play in config.plays_of(&host) {
+            let one = compile(config, play, &host, &known);
+            compiled.push(one);
+        }
+        for one in &compiled {
+            for problem in &one.problems.0 {
+                // The same task fails alike on every host: said once.
+                if !problems.0.contains(problem) {
+                    problems.push(problem.clone());
+                }
+            }
+            owned.extend(one.steps.iter().filter(|step| matches!(step.body, Body::Resource(_))));
+        }
+        for problem in ownership::conflicts(&owned).0 {
+            if !problems.0.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
+fn explain(loaded: &Loaded, host: &str, name: &str, printer: &Printer) -> Exit {
+    let origins = match loaded.config.explain(host, name) {
+        Ok(origins) => origins,
+        Err(problems) => {
+            printer.problems(&problems);
+            return Exit::of(&problems);
+        }
+    };
+    if origins.is_empty() {
+        printer.problems(&Diagnostic::new(Kind::Usage, format!("`{name}` is not set for {host}")).hint("plays, tasks and roles may still set it").into());
+        return Exit::Error;
+    }
+    if printer.json {
+        let list: Vec<_> = origins.iter().map(|o| json!({
+            "level": o.level, "place": o.span.as_ref().map(ToString::to_string), "wins": o.wins, "value": o.shown(),
+        })).collect();
+        printer.out(&format!("{}\n", json!({"version": 1, "command": "explain", "host": host, "variable": name, "origins": list})));
+        return Exit::Ok;
+    }
+    for origin in &origins {
+        let place = origin.span.as_ref().map(|span| span.to_string()).unwrap_or_default();
+        let mark = if origin.wins { paint(style::CREATE, "→") } else { " ".to_owned() };
+        printer.say(&format!("{mark} {:<12} {}  {}", origin.level, origin.shown(), paint(style::DIM, place)));
+    }
+    Exit::Ok
+}

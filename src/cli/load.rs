@@ -1,0 +1,80 @@
+//! Loading a configuration the way every command does: files, `--set`, `--limit`, secrets.
+
+use super::Printer;
+use super::args::{Narrow, Selection};
+use super::secret::default_identity;
+use crate::fleet::cache::FactsCache;
+use crate::lang::{Diagnostic, Diagnostics, Files, Kind, Source, secret};
+use crate::node::Facts;
+use crate::plan::saved::SavedPlan;
+use crate::playbook::{Config, Options};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A loaded configuration.
+pub struct Loaded {
+    /// It.
+    pub config: Arc<Config>,
+    /// What was read for it.
+    pub files: Arc<Files>,
+    /// Facts last seen.
+    pub cache: FactsCache,
+}
+
+impl Loaded {
+    /// The facts last seen of `host`.
+    pub fn cached_facts(&self, host: &str) -> Option<Facts> {
+        self.cache.get(&crate::fleet::target::cache_name(&self.config.inventory, host))
+    }
+}
+
+/// Loads what `selection` names; a saved plan brings its own texts.
+pub fn load(selection: &Selection, saved: Option<&SavedPlan>, printer: &Printer) -> Result<Loaded, Diagnostics> {
+    let files = Arc::new(match saved {
+        Some(plan) => Files::bundled(plan.sources.clone()),
+        None => Files::on_disk(),
+    });
+    let options = options(&selection.narrow, printer)?;
+    let config = crate::playbook::load(files.clone(), &selection.inventory, &selection.playbooks, &options)?;
+    Ok(Loaded { config: Arc::new(config), files, cache: FactsCache::open() })
+}
+
+fn options(narrow: &Narrow, printer: &Printer) -> Result<Options, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let mut sets = Vec::new();
+    for set in &narrow.sets {
+        let Some((key, value)) = set.split_once('=') else {
+            problems.push(Diagnostic::new(Kind::Usage, format!("`--set {set}` has no `=`")).hint("write `--set name=value`"));
+            continue;
+        };
+        let source = Arc::new(Source { name: format!("--set {key}"), text: value.to_owned() });
+        if let Some(value) = problems.take(crate::lang::yaml::parse(&source)) {
+            sets.push((key.to_owned(), value));
+        }
+    }
+    let identities = problems.take(identities(&narrow.identity)).unwrap_or_default();
+    problems.into_result(Options {
+        limit: narrow.limit.clone(),
+        tags: narrow.tags.clone(),
+        start_at: None,
+        sets,
+        identities,
+        masker: printer.masker().clone(),
+    })
+}
+
+/// The identities that are named, or the default one where it exists.
+fn identities(named: &[PathBuf]) -> Result<secret::Identities, Diagnostics> {
+    let mut all = secret::Identities::default();
+    let paths = if named.is_empty() { default_identity().filter(|path| path.exists()).into_iter().collect() } else { named.to_vec() };
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Diagnostics::from(
+                Diagnostic::new(Kind::Usage, format!("cannot read the identity {}: {error}", path.display()))
+                    .hint("`homelab secret keygen` makes one; `--identity FILE` names another"),
+            )
+        })?;
+        all.extend(secret::Identities::parse(&text, &path.display().to_string())?);
+    }
+    Ok(all)
+}

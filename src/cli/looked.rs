@@ -1,0 +1,160 @@
+//! Looking at the hosts of a configuration, the way plan, apply and drift do.
+
+use super::args::Reach;
+use super::load::Loaded;
+use super::progress::Progress;
+use super::prompt::Terminal;
+use super::{Exit, Printer};
+use crate::fleet::event::Events;
+use crate::fleet::survey::{self, Survey, Surveyed};
+use crate::fleet::target::Targets;
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::Facts;
+use crate::plan::saved::SavedHost;
+use crate::playbook::Body;
+use crate::transport::{Cost, KnownHosts, Pool};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Hosts that were looked at, and those that were not.
+pub struct Looked {
+    /// Looked at, in the order of the inventory.
+    pub hosts: Vec<Surveyed>,
+    /// Not looked at, and why.
+    pub failed: Vec<(String, Diagnostics)>,
+    /// Not reached, and optional.
+    pub asleep: Vec<(String, Diagnostics)>,
+    cost: Cost,
+}
+
+impl Looked {
+    /// Everything that is wrong: hosts that were not looked at, and plans that cannot be.
+    pub fn problems(&self) -> Diagnostics {
+        let mut all = Diagnostics::new();
+        let plans = self.hosts.iter().map(|host| &host.plan.problems);
+        for problem in self.failed.iter().map(|(_, problems)| problems).chain(plans).flat_map(|problems| &problems.0) {
+            if !all.0.contains(problem) {
+                all.push(problem.clone());
+            }
+        }
+        all
+    }
+
+    /// The part of a saved plan that says what was seen and planned.
+    pub fn saved(&self) -> BTreeMap<String, SavedHost> {
+        self.hosts
+            .iter()
+            .map(|surveyed| {
+                let probes = |key: &str| {
+                    surveyed.plays.iter().flat_map(|(_, c)| c.steps.iter().chain(&c.handlers)).find(|step| step.key == key).and_then(
+                        |step| match &step.body {
+                            Body::Resource(resource) => Some(resource.look()),
+                            _ => None,
+                        },
+                    )
+                };
+                (surveyed.host.clone(), SavedHost::of(&surveyed.plan, probes, surveyed.world.seen()))
+            })
+            .collect()
+    }
+
+    /// With `-v`: what it cost.
+    pub fn cost(&self, printer: &Printer) {
+        if printer.verbose > 0 {
+            printer.note(&cost_line(&self.cost));
+        }
+    }
+
+    /// The counters.
+    pub fn spent(&self) -> Cost {
+        self.cost.clone()
+    }
+}
+
+/// The line that says what it cost.
+pub fn cost_line(cost: &Cost) -> String {
+    let spent = cost.spent();
+    format!(
+        "cost: {} connections, {} exec channels, {} round trips, {} sent, {} received",
+        spent.connections,
+        spent.channels,
+        spent.round_trips,
+        crate::plan::detail::bytes(spent.sent),
+        crate::plan::detail::bytes(spent.received),
+    )
+}
+
+/// The means to reach the hosts of `loaded`.
+pub fn means(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(Arc<Pool>, Targets, Cost), Diagnostics> {
+    let cost = Cost::new();
+    let known_hosts = match &reach.known_hosts {
+        Some(path) => KnownHosts::at(path.clone()),
+        None => KnownHosts::of_user(),
+    };
+    let terminal = Arc::new(Terminal::new());
+    let password = match reach.ask_become_pass {
+        true => Some(terminal.password("sudo password for all nodes: ").map_err(|why| {
+            Diagnostics::from(Diagnostic::new(Kind::Usage, format!("cannot ask for the sudo password: {why}")).hint("give `become.password` as a secret in the inventory"))
+        })?),
+        false => None,
+    };
+    if let Some(password) = &password {
+        printer.masker().add(password);
+    }
+    let targets = Targets::new(&loaded.config.inventory, password)?;
+    Ok((Arc::new(Pool::new(terminal, known_hosts, cost.clone())), targets, cost))
+}
+
+async fn gather(loaded: &Loaded, reach: &Reach, events: Events, facts_only: bool, printer: &Printer) -> Result<(Vec<(String, Result<Surveyed, Diagnostics>)>, Cost), Diagnostics> {
+    let (pool, targets, cost) = means(loaded, reach, printer)?;
+    let hosts = loaded.config.hosts();
+    let all = Survey {
+        config: loaded.config.clone(),
+        pool,
+        targets: Arc::new(targets),
+        cache: loaded.cache.clone(),
+        events,
+        forks: reach.forks.into(),
+        facts_only,
+    };
+    Ok((survey::survey(Arc::new(all), &hosts).await, cost))
+}
+
+/// Looks at all hosts of `loaded` and plans them. `open`: keep the lines to hosts that have something to do.
+pub async fn look(loaded: &Loaded, reach: &Reach, open: bool, printer: &Printer) -> Result<Looked, Diagnostics> {
+    let (events, progress) = Progress::start(printer, false);
+    let gathered = gather(loaded, reach, events, false, printer).await;
+    let (found, cost) = gathered?;
+    progress.finish().await;
+    let mut looked = Looked { hosts: Vec::new(), failed: Vec::new(), asleep: Vec::new(), cost };
+    for (host, end) in found {
+        match end {
+            Ok(mut surveyed) => {
+                if !open || !surveyed.plan.lines.iter().any(crate::plan::Line::acts) {
+                    surveyed.wire.close().await;
+                }
+                looked.hosts.push(surveyed);
+            }
+            Err(problems) if Exit::of(&problems) == Exit::Unreachable && loaded.config.optional(&host) => looked.asleep.push((host, problems)),
+            Err(problems) => looked.failed.push((host, problems)),
+        }
+    }
+    Ok(looked)
+}
+
+/// The facts of all hosts of `loaded`.
+pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(BTreeMap<String, Facts>, Diagnostics), Diagnostics> {
+    let (events, progress) = Progress::start(printer, false);
+    let (found, _) = gather(loaded, reach, events, true, printer).await?;
+    progress.finish().await;
+    let (mut facts, mut problems) = (BTreeMap::new(), Diagnostics::new());
+    for (host, end) in found {
+        match end {
+            Ok(surveyed) => {
+                facts.insert(host, surveyed.world.facts.clone());
+            }
+            Err(why) => problems.0.extend(why.0),
+        }
+    }
+    Ok((facts, problems))
+}

@@ -1,0 +1,302 @@
+//! Looking at hosts and planning them. A steady host costs one round trip after login: its tasks are compiled from the
+//! facts last seen, the probes of all of them go out in one program, and the answer says whether those facts still hold.
+
+use super::cache::FactsCache;
+use super::event::{Events, What};
+use super::target::Targets;
+use super::wire::{Trouble, Wire};
+use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
+use crate::node::{Answers, Facts, NodeState, Probe, World};
+use crate::plan::planner::{PlaySteps, plan_host};
+use crate::plan::{HostPlan, Outcome};
+use crate::playbook::{Body, Compiled, Config, HostKnown, Known, Register, Step, compile, ownership};
+use crate::transport::Pool;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What surveying needs.
+pub struct Survey {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Connections.
+    pub pool: Arc<Pool>,
+    /// Hosts to connection targets.
+    pub targets: Arc<Targets>,
+    /// Facts last seen.
+    pub cache: FactsCache,
+    /// Who is told.
+    pub events: Events,
+    /// Hosts at a time.
+    pub forks: usize,
+}
+
+/// A host that was looked at.
+pub struct Surveyed {
+    /// Its name.
+    pub host: String,
+    /// The open program on it.
+    pub wire: Wire,
+    /// What is known for compiling its tasks.
+    pub known: Known,
+    /// What was seen, and nothing else.
+    pub world: World,
+    /// Its tasks, play by play.
+    pub plays: Vec<(usize, Compiled)>,
+    /// What would change.
+    pub plan: HostPlan,
+    /// What the node keeps of earlier runs.
+    pub state: NodeState,
+}
+
+/// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
+const ROUNDS: usize = 8;
+
+/// Looks at `hosts` and plans them. The order of the answer is that of `hosts`; who could not be looked at has problems.
+pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Result<Surveyed, Diagnostics>)> {
+    let gate = Arc::new(Semaphore::new(survey.forks.max(1)));
+    let mut others: BTreeMap<String, HostKnown> = BTreeMap::new();
+    let mut done: BTreeMap<String, Result<Surveyed, Diagnostics>> = BTreeMap::new();
+    // A host that another one reads is looked at before it.
+    for wave in waves(&survey.config, hosts) {
+        let mut running = tokio::task::JoinSet::new();
+        for host in wave {
+            let (survey, gate, others) = (survey.clone(), gate.clone(), others.clone());
+            running.spawn(async move {
+                let _turn = gate.acquire_owned().await;
+                let end = one(&survey, &host, others).await;
+                let words = match &end {
+                    Ok(_) => None,
+                    Err(problems) => problems.0.first().map(|problem| problem.message.clone()),
+                };
+                if let Some(words) = words {
+                    survey.events.tell(&host, What::Finished(words));
+                }
+                (host, end)
+            });
+        }
+        while let Some(joined) = running.join_next().await {
+            let Ok((host, end)) = joined else { continue };
+            if let Ok(surveyed) = &end {
+                others.insert(
+                    host.clone(),
+                    HostKnown { facts: Some(surveyed.world.facts.clone()), kept: kept(&surveyed.state) },
+                );
+            }
+            done.insert(host, end);
+        }
+    }
+    hosts
+        .iter()
+        .map(|host| {
+            let end = done.remove(host).unwrap_or_else(|| {
+                Err(Diagnostic::new(Kind::Failed, format!("{host}: looking at it ended early")).hint("run it again").into())
+            });
+            (host.clone(), end)
+        })
+        .collect()
+}
+
+/// Hosts in waves: each after those it reads.
+fn waves(config: &Config, hosts: &[String]) -> Vec<Vec<String>> {
+    let mut left: Vec<String> = hosts.to_vec();
+    let mut waves = Vec::new();
+    while !left.is_empty() {
+        let (ready, rest): (Vec<String>, Vec<String>) = left
+            .iter()
+            .cloned()
+            .partition(|host| config.depends(host).iter().all(|other| other == host || !left.contains(other)));
+        if ready.is_empty() {
+            // A cycle is reported by `load`; here it only must not hang.
+            waves.push(rest);
+            break;
+        }
+        waves.push(ready);
+        left = rest;
+    }
+    waves
+}
+
+async fn one(survey: &Survey, host: &str, others: BTreeMap<String, HostKnown>) -> Result<Surveyed, Diagnostics> {
+    let target = survey.targets.of(host)?;
+    let name = target.cache_name();
+    survey.events.tell(host, What::Connecting);
+    let mut wire = Wire::new(survey.pool.open(&target).await.map_err(Diagnostics::from)?);
+    let mut known = Known { facts: survey.cache.get(&name), hosts: others, ..Known::default() };
+    let mut answers = Answers::new();
+    let mut fresh: Option<(Facts, NodeState)> = None;
+    survey.events.tell(host, What::Looking);
+    for round in 0.. {
+        let plays = compile_all(&survey.config, host, &known)?;
+        let mut wanted = probes(&plays);
+        if let Some((facts, _)) = &fresh {
+            let world = World::new(facts.clone(), answers.clone());
+            wanted.extend(more_probes(&plays, &world));
+        }
+        wanted.retain(|probe| !answers.contains_key(probe));
+        let (facts, state) = match fresh.take() {
+            Some(seen) if wanted.is_empty() => seen,
+            _ => {
+                let wanted: Vec<Probe> = wanted.into_iter().collect();
+                let look = wire.look(&wanted, true).await.map_err(|trouble| trouble_at(host, trouble))?;
+                answers.extend(look.answers);
+                let facts = look.facts.or(known.facts.clone()).unwrap_or_default();
+                survey.cache.put(&name, &facts);
+                (facts, look.state)
+            }
+        };
+        let reads: BTreeSet<String> = plays.iter().flat_map(|(_, compiled)| compiled.fact_reads.iter().cloned()).collect();
+        let guessed_right = known.facts.as_ref().is_some_and(|guess| same_facts(guess, &facts, &reads));
+        known.facts = Some(facts.clone());
+        known.hosts.insert(host.to_owned(), HostKnown { facts: Some(facts.clone()), kept: kept(&state) });
+        let world = World::new(facts.clone(), answers.clone());
+        let missing = more_probes(&plays, &world).iter().any(|probe| !answers.contains_key(probe));
+        if guessed_right && !missing {
+            let pending: BTreeSet<String> = state.pending.iter().cloned().collect();
+            let plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
+            let learned = results(&plays, &plan, &world);
+            let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
+            if !news || round >= ROUNDS {
+                survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
+                return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state });
+            }
+            known.registered.extend(learned);
+        }
+        if round >= ROUNDS {
+            return Err(Diagnostic::config(format!("{host}: its tasks do not settle: each look makes them ask for something else"))
+                .hint("is there a `when` or a loop that depends on something that changes at every look?")
+                .into());
+        }
+        fresh = Some((facts, state));
+    }
+    unreachable_end(host)
+}
+
+fn unreachable_end(host: &str) -> Result<Surveyed, Diagnostics> {
+    Err(Diagnostic::new(Kind::Failed, format!("{host}: gave up looking")).hint("run it again").into())
+}
+
+/// A node's trouble as a problem.
+pub fn trouble_at(host: &str, trouble: Trouble) -> Diagnostics {
+    let mut problem = trouble.into_problem();
+    problem.message = format!("{host}: {}", problem.message);
+    problem.into()
+}
+
+/// Compiles all plays of `host`; problems of the configuration end it.
+pub fn compile_all(config: &Config, host: &str, known: &Known) -> Result<Vec<(usize, Compiled)>, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let mut plays = Vec::new();
+    for play in config.plays_of(host) {
+        let mut compiled = compile(config, play, host, known);
+        problems.0.append(&mut compiled.problems.0);
+        plays.push((play, compiled));
+    }
+    let owned: Vec<&Step> = plays
+        .iter()
+        .flat_map(|(_, compiled)| &compiled.steps)
+        .filter(|step| matches!(step.body, Body::Resource(_)))
+        .collect();
+    problems.0.extend(ownership::conflicts(&owned).0);
+    problems.into_result(plays)
+}
+
+/// Plans all plays against `world`.
+pub fn plan_all(config: &Config, plays: &[(usize, Compiled)], world: &mut World, pending: &BTreeSet<String>) -> HostPlan {
+    let plays: Vec<PlaySteps<'_>> = plays
+        .iter()
+        .map(|(play, compiled)| PlaySteps {
+            play: *play,
+            name: &config.plays[*play].name,
+            steps: &compiled.steps,
+            handlers: &compiled.handlers,
+        })
+        .collect();
+    plan_host(&plays, world, pending)
+}
+
+fn all_steps(plays: &[(usize, Compiled)]) -> impl Iterator<Item = &Step> {
+    plays.iter().flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
+}
+
+fn probes(plays: &[(usize, Compiled)]) -> BTreeSet<Probe> {
+    all_steps(plays)
+        .filter_map(|step| match &step.body {
+            Body::Resource(resource) => Some(resource.look()),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+fn more_probes(plays: &[(usize, Compiled)], world: &World) -> BTreeSet<Probe> {
+    all_steps(plays)
+        .filter_map(|step| match &step.body {
+            Body::Resource(resource) => Some(resource.look_more(world)),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+/// What steps that will not act are known to answer already: read-only commands, and whatever is as wished.
+fn results(plays: &[(usize, Compiled)], plan: &HostPlan, world: &World) -> BTreeMap<String, Value> {
+    let mut out = BTreeMap::new();
+    for step in all_steps(plays) {
+        let Some(register) = &step.register else { continue };
+        let Some(line) = plan.lines.iter().find(|line| line.key == step.key) else { continue };
+        let value = match (&line.outcome, &step.body) {
+            (Outcome::AsWished, Body::Resource(resource)) => {
+                let ran = resource.look().iter().find_map(|probe| match probe {
+                    Probe::Run(command) if resource.reads() => world.ran(command),
+                    _ => None,
+                });
+                result(register, false, ran.map(|ran| (ran.rc, ran.stdout.as_str(), ran.stderr.as_str())))
+            }
+            (Outcome::Skipped(_), _) => result(register, false, None),
+            _ => continue,
+        };
+        out.insert(register.name.clone(), value);
+    }
+    out
+}
+
+/// A registered result as tasks see it: `changed`, `rc`, `stdout`, `stdout_lines`, `stderr`.
+pub fn result(register: &Register, changed: bool, ran: Option<(i32, &str, &str)>) -> Value {
+    let (rc, stdout, stderr) = ran.unwrap_or((0, "", ""));
+    let leaf = |data: Data| Value { secret: register.secret, ..Value::from(data) };
+    let text = |text: &str| leaf(Data::Str(text.trim_end_matches('\n').to_owned()));
+    let mut map = IndexMap::new();
+    map.insert("changed".to_owned(), Value::from(Data::Bool(changed)));
+    map.insert("rc".to_owned(), Value::from(Data::Int(rc.into())));
+    map.insert("stdout".to_owned(), text(stdout));
+    map.insert("stdout_lines".to_owned(), Value::from(Data::Seq(stdout.lines().map(text).collect())));
+    map.insert("stderr".to_owned(), text(stderr));
+    Value::from(Data::Map(map))
+}
+
+/// Whether two facts agree in all that was read; `facts` read as a whole must agree as a whole.
+fn same_facts(guess: &Facts, seen: &Facts, reads: &BTreeSet<String>) -> bool {
+    let (Ok(guess), Ok(seen)) = (serde_json::to_value(guess), serde_json::to_value(seen)) else { return false };
+    let at = |facts: &serde_json::Value, path: &str| {
+        path.split('.').filter(|part| !part.is_empty()).try_fold(facts.clone(), |value, part| value.get(part).cloned())
+    };
+    reads.iter().all(|path| {
+        let path = path.strip_prefix("facts").unwrap_or(path).trim_start_matches('.');
+        at(&guess, path) == at(&seen, path)
+    })
+}
+
+/// Values kept on the node by `register: {keep: true}`.
+pub fn kept(state: &NodeState) -> BTreeMap<String, Value> {
+    state
+        .kept
+        .iter()
+        .map(|(name, text)| {
+            let plain = serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| Value::from(text.as_str()), Value::from_json);
+            // What was kept may be a secret, and the node does not say: it is treated as one.
+            (name.clone(), plain.into_secret())
+        })
+        .collect()
+}

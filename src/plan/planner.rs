@@ -1,0 +1,198 @@
+//! Folds a host's steps over its world: what each would change, seen through what the earlier ones will have changed.
+
+use super::detail::describe;
+use super::{Change, Line, Mark, Outcome};
+use crate::lang::{Diagnostic, Diagnostics};
+use crate::node::probe::Node;
+use crate::node::{Cause, Grade, Op, Standing, World};
+use crate::playbook::{Body, Step};
+use crate::resource::{Block, Resource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A host's plan.
+#[derive(Debug, Default)]
+pub struct HostPlan {
+    /// In the order of performing.
+    pub lines: Vec<Line>,
+    /// Why it cannot be performed as it stands.
+    pub problems: Diagnostics,
+}
+
+/// The steps of one play for one host.
+pub struct PlaySteps<'a> {
+    /// Which play, from 0.
+    pub play: usize,
+    /// Its name: pending handlers are kept by play and handler name.
+    pub name: &'a str,
+    /// Its tasks.
+    pub steps: &'a [Step],
+    /// Its handlers, in the order written.
+    pub handlers: &'a [Step],
+}
+
+/// The name by which a pending handler is kept on the node.
+pub fn handler_id(play: &str, handler: &str) -> String {
+    format!("{play}/{handler}")
+}
+
+/// Plans `plays` against `world`, which takes on their effects. `pending` are the handlers that an earlier run left
+/// pending on the node.
+pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<String>) -> HostPlan {
+    let mut plan = HostPlan::default();
+    for play in plays {
+        // Handler → whether it is certain to be notified.
+        let mut notified: BTreeMap<String, Result<(), Cause>> = BTreeMap::new();
+        for step in play.steps {
+            let line = plan_step(play.play, step, None, world, &mut plan.problems);
+            let news = match &line.outcome {
+                Outcome::Change(Change { open: None, .. }) => Some(Ok(())),
+                Outcome::Change(Change { open: Some(cause), .. }) | Outcome::Later(cause) => Some(Err(cause.clone())),
+                _ => None,
+            };
+            if let Some(news) = news {
+                for handler in &line.notify {
+                    let entry = notified.entry(handler.clone()).or_insert_with(|| news.clone());
+                    if news.is_ok() {
+                        *entry = Ok(());
+                    }
+                }
+            }
+            plan.lines.push(line);
+        }
+        for handler in play.handlers {
+            let name = handler_name(handler);
+            let id = handler_id(play.name, name);
+            let news = match (notified.get(name), pending.contains(&id)) {
+                (Some(Ok(())), _) | (_, true) => Ok(()),
+                (Some(Err(cause)), false) => Err(cause.clone()),
+                (None, false) => continue,
+            };
+            let mut line = plan_step(play.play, handler, Some(id), world, &mut plan.problems);
+            if let (Outcome::Change(change), Err(cause)) = (&mut line.outcome, news) {
+                change.open.get_or_insert(cause);
+            }
+            plan.lines.push(line);
+        }
+    }
+    plan
+}
+
+/// The name by which tasks notify this handler.
+pub fn handler_name(handler: &Step) -> &str {
+    &handler.label
+}
+
+/// Plans one step and lets its ops take effect in `world`.
+pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut World, problems: &mut Diagnostics) -> Line {
+    let mut line = Line {
+        play,
+        key: step.key.clone(),
+        label: step.label.clone(),
+        span: step.span.clone(),
+        id: None,
+        handler,
+        outcome: Outcome::AsWished,
+        notify: step.notify.clone(),
+    };
+    match &step.body {
+        Body::Late { cause, .. } => {
+            world.obscure(Cause(cause.clone()));
+            line.outcome = Outcome::Later(Cause(cause.clone()));
+        }
+        Body::Skipped { why } => line.outcome = Outcome::Skipped(why.clone()),
+        Body::Assert { failed: None } => line.outcome = Outcome::Holds,
+        Body::Assert { failed: Some(problem) } => problems.push(problem.clone()),
+        Body::Resource(resource) => {
+            line.id = Some(resource.id());
+            world.narrow(step.provides.clone());
+            match plan_resource(resource.as_ref(), world) {
+                Ok(None) => {}
+                Ok(Some(change)) => line.outcome = Outcome::Change(change),
+                Err(Block::Later(cause)) => {
+                    world.obscure(cause.clone());
+                    line.outcome = Outcome::Later(cause);
+                }
+                Err(Block::Unmet(need)) => problems.push(
+                    Diagnostic::config(format!("`{}` needs {need}, which is not there", step.label))
+                        .maybe_at(step.span.as_ref())
+                        .label("no earlier task brings it")
+                        .hint("add a task before this one that makes it, or say with `provides:` which earlier task does"),
+                ),
+                Err(Block::Refused(problem)) => {
+                    let problem = *problem;
+                    problems.push(match problem.span {
+                        Some(_) => problem,
+                        None => problem.maybe_at(step.span.as_ref()),
+                    });
+                }
+            }
+            world.narrow(None);
+        }
+    }
+    line
+}
+
+fn plan_resource(resource: &dyn Resource, world: &mut World) -> Result<Option<Change>, Block> {
+    let ops = resource.plan(world)?;
+    if ops.is_empty() {
+        return Ok(None);
+    }
+    let mut change = Change {
+        mark: mark(&ops, world),
+        grade: ops.iter().map(Op::grade).max().unwrap_or(Grade::Exact),
+        details: Vec::new(),
+        open: None,
+        ops,
+    };
+    // The effects of a change that cannot be are not to be believed: take them back on an unmet need.
+    let before = world.clone();
+    for op in &change.ops {
+        for need in op.needs() {
+            match world.need(&need) {
+                Standing::Met => {}
+                Standing::Open(cause) => {
+                    change.open.get_or_insert(cause);
+                }
+                Standing::Refuted => {
+                    *world = before;
+                    return Err(Block::Unmet(need));
+                }
+            }
+        }
+        change.details.extend(describe(op, world));
+        world.effect(op);
+    }
+    Ok(Some(change))
+}
+
+/// What kind of change `ops` are together, judged by the first that says it.
+fn mark(ops: &[Op], world: &World) -> Mark {
+    let there = |path: &str| !matches!(world.path(path), None | Some(Node::Absent));
+    let of = |op: &Op| match op {
+        Op::Put { path, .. } | Op::Mkdir { path, .. } | Op::Link { path, .. } if !there(path) => Mark::Create,
+        Op::Put { .. } | Op::Mkdir { .. } | Op::Link { .. } | Op::Attr { .. } => Mark::Change,
+        Op::Remove { .. } => Mark::Remove,
+        Op::Packages { install, remove, .. } => {
+            let fresh = |name: &String| {
+                world.package(name.split('=').next().unwrap_or(name)).is_none_or(|state| state.installed.is_none())
+            };
+            match (install.is_empty(), remove.is_empty()) {
+                (true, false) => Mark::Remove,
+                _ if install.iter().any(fresh) => Mark::Create,
+                _ => Mark::Change,
+            }
+        }
+        Op::Group { present: false, .. } => Mark::Remove,
+        Op::Group { name, .. } if world.group(name).flatten().is_none() => Mark::Create,
+        Op::User(user) if !user.present => Mark::Remove,
+        Op::User(user) if world.user(&user.name).flatten().is_none() => Mark::Create,
+        Op::Crontab { text: None, .. } => Mark::Remove,
+        Op::Group { .. } | Op::User(_) | Op::Crontab { .. } | Op::Sysctl { .. } | Op::Hostname { .. } => Mark::Change,
+        Op::Unit { act, .. } => match act {
+            crate::node::op::UnitAct::Restart | crate::node::op::UnitAct::Reload => Mark::Run,
+            _ => Mark::Change,
+        },
+        Op::DaemonReload | Op::Run { .. } => Mark::Run,
+    };
+    ops.first().map_or(Mark::Change, of)
+}

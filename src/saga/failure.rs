@@ -1,0 +1,53 @@
+//! Why performing stopped on a host.
+
+use crate::fleet::wire::Trouble;
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+
+/// Why performing stopped on a host.
+#[derive(Debug)]
+pub enum Failure {
+    /// An op failed, or a resource was not as wished after its ops.
+    Step(Diagnostics),
+    /// The node is not what the plan rests on; nothing was done.
+    Stale(Diagnostics),
+    /// Somebody else's run holds the node; nothing was done.
+    Locked {
+        /// Who.
+        who: String,
+        /// Since when, in the node's time.
+        since: String,
+    },
+    /// The line is gone, or the node answers nonsense.
+    Lost(Diagnostic),
+    /// The user asked to stop; a boundary was reached.
+    Stopped,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Failure::Lost(trouble.into_problem())
+    }
+}
+
+impl Failure {
+    /// As problems to show.
+    pub fn problems(&self, host: &str) -> Diagnostics {
+        let one = |problem: Diagnostic| Diagnostics::from(problem);
+        match self {
+            Failure::Step(problems) | Failure::Stale(problems) => problems.clone(),
+            Failure::Lost(problem) => {
+                let mut problem = problem.clone();
+                problem.message = format!("{host}: {}", problem.message);
+                one(problem)
+            }
+            Failure::Locked { who, since } => one(
+                Diagnostic::new(Kind::Failed, format!("{host}: another run has this node: {who}, since {since}"))
+                    .hint("wait for it to end, then run this again; a lock whose process is gone is taken over by itself"),
+            ),
+            Failure::Stopped => one(
+                Diagnostic::new(Kind::Failed, format!("{host}: stopped at a step boundary, as asked"))
+                    .hint("what was done stays; run the same apply again to go on"),
+            ),
+        }
+    }
+}

@@ -1,0 +1,547 @@
+//! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
+
+use super::report::{StepEnd, StepReport};
+use super::{End, Failure, HostReport};
+use crate::fleet::event::{Events, What};
+use crate::fleet::survey::{compile_all, kept, result};
+use crate::fleet::wire::{Begun, Done};
+use crate::fleet::Surveyed;
+use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
+use crate::node::{Cause, Content, Op, Probe, World};
+use crate::plan::planner::{handler_id, handler_name, plan_step};
+use crate::plan::{Change, Line, Mark, Outcome, digest};
+use crate::playbook::{Body, Config, Step};
+use crate::resource::Block;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A host in a run.
+pub struct HostRun {
+    /// Its look, its plan and the line to it.
+    pub on: Surveyed,
+    /// What has been reported of its steps.
+    pub steps: Vec<StepReport>,
+    config: Arc<Config>,
+    events: Events,
+    stop: Arc<AtomicBool>,
+    run: String,
+    begun: bool,
+    next_op: u32,
+    /// Op number → index into `steps`.
+    op_steps: BTreeMap<u32, usize>,
+    staged: BTreeMap<String, Vec<u32>>,
+    notified: BTreeSet<(usize, String)>,
+    receipts: BTreeMap<String, (String, String)>,
+}
+
+/// A step on its way: what it is, and the change it makes.
+struct Act {
+    line: usize,
+    change: Change,
+}
+
+impl HostRun {
+    /// A host about to perform its plan in the run called `run`.
+    pub fn new(on: Surveyed, config: Arc<Config>, events: Events, stop: Arc<AtomicBool>, run: String) -> Self {
+        HostRun {
+            on,
+            config,
+            events,
+            stop,
+            run,
+            begun: false,
+            next_op: 1,
+            steps: Vec::new(),
+            op_steps: BTreeMap::new(),
+            staged: BTreeMap::new(),
+            notified: BTreeSet::new(),
+            receipts: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this host has anything to do.
+    pub fn has_work(&self) -> bool {
+        self.on.plan.lines.iter().any(Line::acts)
+    }
+
+    /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
+    pub async fn begin(&mut self, owner: &str) -> Result<(), Failure> {
+        match self.on.wire.begin(&self.run, owner).await? {
+            Begun::Yes => self.begun = true,
+            Begun::Locked { who, since } => return Err(Failure::Locked { who, since }),
+        }
+        let ops: Vec<Op> = self
+            .on
+            .plan
+            .lines
+            .iter()
+            .filter_map(|line| match &line.outcome {
+                Outcome::Change(change) if change.open.is_none() => Some(change.ops.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        self.stage(&ops).await?;
+        self.preflight().await
+    }
+
+    /// Looks again at all that will change and compares with what the plan was made from.
+    async fn preflight(&mut self) -> Result<(), Failure> {
+        let acting: BTreeMap<&str, Vec<Probe>> = self
+            .on
+            .plays
+            .iter()
+            .flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
+            .filter_map(|step| match &step.body {
+                Body::Resource(resource) => Some((step.key.as_str(), resource.look())),
+                _ => None,
+            })
+            .collect();
+        let lines: Vec<(String, Vec<Probe>)> = self
+            .on
+            .plan
+            .lines
+            .iter()
+            .filter(|line| line.acts())
+            .filter_map(|line| Some((line.label.clone(), acting.get(line.key.as_str())?.clone())))
+            .collect();
+        let probes: BTreeSet<Probe> = lines.iter().flat_map(|(_, probes)| probes.clone()).collect();
+        let probes: Vec<Probe> = probes.into_iter().collect();
+        if probes.is_empty() {
+            return Ok(());
+        }
+        let now = self.on.wire.look(&probes, false).await?.answers;
+        let mut problems = Diagnostics::new();
+        for (label, probes) in &lines {
+            if digest::of_probes(probes, &now) != digest::of_probes(probes, self.on.world.seen()) {
+                problems.push(
+                    Diagnostic::new(Kind::Failed, format!("{}: stale: `{label}` is not what the plan was made from", self.on.host))
+                        .hint("nothing was changed; plan again to see what is there now"),
+                );
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::Stale(problems)) }
+    }
+
+    /// Sends the contents that `ops` put, each once.
+    async fn stage(&mut self, ops: &[Op]) -> Result<(), Failure> {
+        let mut items: Vec<(u32, Content)> = Vec::new();
+        for op in ops {
+            if let Op::Put { content, .. } = op {
+                let id = self.next_stage(items.len());
+                items.push((id, content.clone()));
+                self.staged.entry(content.sha256.clone()).or_default().push(id);
+            }
+        }
+        if !items.is_empty() {
+            let (events, host) = (self.events.clone(), self.on.host.clone());
+            let told = move |done, all| events.tell(&host, What::Sending(done, all));
+            self.on.wire.stage(&self.run, &items, told).await?.map_err(|why| self.failed("sending contents", &why))?;
+        }
+        Ok(())
+    }
+
+    fn next_stage(&self, more: usize) -> u32 {
+        let used = self.staged.values().map(Vec::len).sum::<usize>() + more + 1;
+        // Every content is staged once for each op that puts it: an op consumes its own.
+        u32::try_from(used).unwrap_or(u32::MAX)
+    }
+
+    fn failed(&self, label: &str, why: &str) -> Failure {
+        Failure::Step(Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim())).hint("what the node said is above; `-vv` shows every step").into())
+    }
+
+    /// Performs the steps of `play`, then its notified handlers.
+    pub async fn play(&mut self, play: usize) -> Result<(), Failure> {
+        let mut batch: Vec<Act> = Vec::new();
+        for index in 0..self.on.plan.lines.len() {
+            let line = &self.on.plan.lines[index];
+            if line.play != play {
+                continue;
+            }
+            if line.handler.is_some() {
+                self.flush(&mut batch).await?;
+                if self.wanted(index) {
+                    self.fresh(index).await?;
+                }
+                continue;
+            }
+            match line.outcome.clone() {
+                Outcome::Change(change) if change.open.is_none() => {
+                    let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
+                    batch.push(Act { line: index, change });
+                    if !file_ops || batch.len() >= 128 {
+                        self.flush(&mut batch).await?;
+                    }
+                }
+                Outcome::Change(_) | Outcome::Later(_) => {
+                    self.flush(&mut batch).await?;
+                    self.fresh(index).await?;
+                }
+                Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {}
+            }
+        }
+        self.flush(&mut batch).await?;
+        // A step that was later than the plan may have notified a handler that the plan did not foresee.
+        self.surprises(play).await
+    }
+
+    fn wanted(&self, index: usize) -> bool {
+        let line = &self.on.plan.lines[index];
+        let Some(id) = &line.handler else { return false };
+        self.on.state.pending.contains(id) || self.notified.contains(&(line.play, line.label.clone()))
+    }
+
+    async fn surprises(&mut self, play: usize) -> Result<(), Failure> {
+        let name = self.config.plays[play].name.clone();
+        let planned: BTreeSet<String> = self.on.plan.lines.iter().filter_map(|line| line.handler.clone()).collect();
+        let found = self.on.plays.iter().find(|(at, _)| *at == play);
+        let missing: Vec<(String, String)> = found
+            .map(|(_, compiled)| compiled.handlers.iter().map(|h| (h.key.clone(), handler_name(h).to_owned())).collect::<Vec<_>>())
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|(_, handler)| self.notified.contains(&(play, handler.clone())) && !planned.contains(&handler_id(&name, handler)))
+            .collect();
+        for (key, label) in missing {
+            self.on.plan.lines.push(Line {
+                play,
+                key,
+                handler: Some(handler_id(&name, &label)),
+                label,
+                span: None,
+                id: None,
+                outcome: Outcome::Later(Cause("notified".into())),
+                notify: Vec::new(),
+            });
+            self.fresh(self.on.plan.lines.len() - 1).await?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, index: usize) -> Option<&Step> {
+        let line = &self.on.plan.lines[index];
+        let (_, compiled) = self.on.plays.iter().find(|(play, _)| *play == line.play)?;
+        compiled.steps.iter().chain(&compiled.handlers).find(|step| step.key == line.key)
+    }
+
+    /// Retries, delay and timeout of a line's step.
+    fn patience(&self, index: usize) -> (u32, Duration, Option<Duration>) {
+        self.step(index).map_or((0, Duration::ZERO, None), |step| {
+            (step.retries, Duration::from_secs(step.delay), step.timeout.map(Duration::from_secs))
+        })
+    }
+
+    /// Plans a line again from what is now there, and performs it.
+    async fn fresh(&mut self, index: usize) -> Result<(), Failure> {
+        self.at_boundary()?;
+        self.begin_if_needed()?;
+        self.on.plays = compile_all(&self.config, &self.on.host, &self.on.known).map_err(Failure::Step)?;
+        let keys: Vec<String> = match self.step(index) {
+            Some(_) => vec![self.on.plan.lines[index].key.clone()],
+            // A loop over a late value was one line and is now several steps.
+            None => self.items(index),
+        };
+        let label = self.on.plan.lines[index].label.clone();
+        for key in keys {
+            self.on.plan.lines[index].key = key.clone();
+            let Some(step) = self.step(index) else { continue };
+            let mut wanted: BTreeSet<Probe> = BTreeSet::new();
+            if let Body::Resource(resource) = &step.body {
+                wanted.extend(resource.look());
+                wanted.extend(resource.look_more(&self.on.world));
+            }
+            let wanted: Vec<Probe> = wanted.into_iter().collect();
+            if !wanted.is_empty() {
+                let answers = self.on.wire.look(&wanted, false).await?.answers;
+                self.on.world.learn(answers);
+            }
+            let mut world = self.on.world.clone();
+            let mut problems = Diagnostics::new();
+            let handler = self.on.plan.lines[index].handler.clone();
+            let play = self.on.plan.lines[index].play;
+            let Some(step) = self.step(index) else { continue };
+            let line = plan_step(play, step, handler.clone(), &mut world, &mut problems);
+            if !problems.is_empty() {
+                return Err(Failure::Step(problems));
+            }
+            match line.outcome {
+                Outcome::Change(change) => {
+                    self.stage(&change.ops).await?;
+                    self.perform(vec![Act { line: index, change }]).await?;
+                }
+                Outcome::Later(cause) => {
+                    return Err(self.failed(&label, &format!("it is still not known what it needs ({cause})")));
+                }
+                Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {
+                    self.report(index, None, StepEnd::AsWished);
+                    if let Some(id) = &handler {
+                        self.on.wire.pending(&self.run, id, false).await?;
+                    }
+                    self.register(index, false, None).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn items(&self, index: usize) -> Vec<String> {
+        let line = &self.on.plan.lines[index];
+        let prefix = format!("{}/", line.key);
+        self.on
+            .plays
+            .iter()
+            .filter(|(play, _)| *play == line.play)
+            .flat_map(|(_, compiled)| compiled.steps.iter())
+            .filter(|step| step.key.starts_with(&prefix))
+            .map(|step| step.key.clone())
+            .collect()
+    }
+
+    fn begin_if_needed(&self) -> Result<(), Failure> {
+        if self.begun { Ok(()) } else { Err(self.failed("begin", "the run was not begun on this node")) }
+    }
+
+    fn at_boundary(&self) -> Result<(), Failure> {
+        if self.stop.load(Ordering::SeqCst) { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    async fn flush(&mut self, batch: &mut Vec<Act>) -> Result<(), Failure> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.at_boundary()?;
+        self.perform(std::mem::take(batch)).await
+    }
+
+    /// Acts and verifies; a step with `retries` gets its further tries here.
+    async fn perform(&mut self, acts: Vec<Act>) -> Result<(), Failure> {
+        let Some(last) = acts.last() else { return Ok(()) };
+        let (mut tries, delay, _) = self.patience(last.line);
+        let index = last.line;
+        let mut end = self.attempt(&acts).await;
+        while let (Err(Failure::Step(_)), true) = (&end, tries > 0) {
+            tries -= 1;
+            tokio::time::sleep(delay).await;
+            self.at_boundary()?;
+            let again = self.replan(index).await?;
+            end = match again {
+                Some(change) => self.attempt(&[Act { line: index, change }]).await,
+                None => Ok(()),
+            };
+        }
+        end
+    }
+
+    async fn replan(&mut self, index: usize) -> Result<Option<Change>, Failure> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
+        let wanted = resource.look();
+        let answers = self.on.wire.look(&wanted, false).await?.answers;
+        self.on.world.learn(answers);
+        let mut world = self.on.world.clone();
+        let mut problems = Diagnostics::new();
+        let line = &self.on.plan.lines[index];
+        let (play, handler) = (line.play, line.handler.clone());
+        let Some(step) = self.step(index) else { return Ok(None) };
+        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
+            _ if !problems.is_empty() => Err(Failure::Step(problems)),
+            Outcome::Change(change) => {
+                self.stage(&change.ops).await?;
+                Ok(Some(change))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
+        let mut ops: Vec<(u32, Option<u32>, Op)> = Vec::new();
+        let mut marks: Vec<String> = Vec::new();
+        let mut probes: BTreeSet<Probe> = BTreeSet::new();
+        for act in acts {
+            let line = &self.on.plan.lines[act.line];
+            self.events.tell(&self.on.host, What::Step(line.label.clone()));
+            let play = line.play;
+            let play_name = &self.config.plays[play].name;
+            marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
+            for op in &act.change.ops {
+                let staged = match op {
+                    Op::Put { content, .. } => self.staged.get_mut(&content.sha256).and_then(Vec::pop),
+                    _ => None,
+                };
+                ops.push((self.next_op, staged, op.clone()));
+                self.next_op += 1;
+            }
+            if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
+                probes.extend(resource.look());
+            }
+        }
+        let mut first = self.next_op - u32::try_from(ops.len()).unwrap_or(0);
+        for act in acts {
+            let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
+            for _ in &act.change.ops {
+                self.op_steps.insert(first, at);
+                first += 1;
+            }
+        }
+        marks.sort();
+        marks.dedup();
+        let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
+        let probes: Vec<Probe> = probes.into_iter().collect();
+        let (done, answers) = self.on.wire.act(&self.run, &marks, &ops, &probes, timeout).await?;
+        self.on.world.learn(answers);
+        let mut at = 0;
+        for act in acts {
+            let label = self.on.plan.lines[act.line].label.clone();
+            let mut ran = None;
+            for _ in &act.change.ops {
+                let number = ops[at].0;
+                at += 1;
+                match done.get(&number) {
+                    Some(Done::Ok(output)) => ran = output.clone().or(ran),
+                    Some(Done::Failed(why)) => {
+                        self.set(act.line, StepEnd::Failed);
+                        self.events.tell(&self.on.host, What::Failed(label.clone()));
+                        return Err(self.failed(&label, why));
+                    }
+                    None => return Err(self.failed(&label, "the node did not say what came of it")),
+                }
+            }
+            self.verify(act.line, &label)?;
+            self.set(act.line, StepEnd::Done);
+            self.events.tell(&self.on.host, What::Done(label, act.change.mark));
+            let line = &self.on.plan.lines[act.line];
+            let (play, notify, handler) = (line.play, line.notify.clone(), line.handler.clone());
+            self.notified.extend(notify.into_iter().map(|handler| (play, handler)));
+            if let Some(id) = handler {
+                self.on.wire.pending(&self.run, &id, false).await?;
+            }
+            self.register(act.line, true, ran.as_ref().map(|r| (r.rc, r.stdout.as_str(), r.stderr.as_str()))).await?;
+            self.receipt(act.line);
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self, index: usize, label: &str) -> Result<(), Failure> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(()) };
+        let problem = match resource.settled(&self.on.world) {
+            Ok(ops) if ops.is_empty() => return Ok(()),
+            Ok(ops) => {
+                let mut world = self.on.world.clone();
+                let mut left = Vec::new();
+                for op in &ops {
+                    for detail in crate::plan::detail::describe(op, &world) {
+                        left.push(detail.words());
+                    }
+                    world.effect(op);
+                }
+                format!("it ran, but the node is still not as wished: {}", left.join("; "))
+            }
+            Err(Block::Later(cause)) => format!("it ran, but it is still not known whether it holds ({cause})"),
+            Err(Block::Unmet(need)) => format!("it ran, but {need} is not there"),
+            Err(Block::Refused(problem)) => format!("it ran, but: {}", problem.message),
+        };
+        self.set(index, StepEnd::Failed);
+        self.events.tell(&self.on.host, What::Failed(label.to_owned()));
+        Err(self.failed(label, &problem))
+    }
+
+    fn receipt(&mut self, index: usize) {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return };
+        let desired = crate::node::world::sha256(format!("{resource:?}").as_bytes());
+        let observed = digest::observed(resource.as_ref(), self.on.world.seen());
+        self.receipts.insert(resource.id().to_string(), (desired, observed));
+    }
+
+    async fn register(&mut self, index: usize, changed: bool, ran: Option<(i32, &str, &str)>) -> Result<(), Failure> {
+        let Some(register) = self.step(index).and_then(|step| step.register.clone()) else { return Ok(()) };
+        let value = result(&register, changed, ran);
+        if register.keep {
+            let text = value.as_map().and_then(|map| map.get("stdout")).and_then(Value::as_str).unwrap_or_default().to_owned();
+            self.on.wire.keep(&self.run, &register.name, &text).await?;
+            self.on.state.kept.insert(register.name.clone(), text);
+            let kept = kept(&self.on.state);
+            self.on.known.hosts.entry(self.on.host.clone()).or_default().kept = kept;
+        }
+        self.on.known.registered.insert(register.name, value);
+        Ok(())
+    }
+
+    fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
+        let line = &self.on.plan.lines[index];
+        if let Some(at) = self.steps.iter().position(|step| step.key == line.key) {
+            return at;
+        }
+        self.steps.push(StepReport { key: line.key.clone(), label: line.label.clone(), mark, end });
+        self.steps.len() - 1
+    }
+
+    fn set(&mut self, index: usize, end: StepEnd) {
+        let key = self.on.plan.lines[index].key.clone();
+        if let Some(step) = self.steps.iter_mut().find(|step| step.key == key) {
+            step.end = end;
+        }
+    }
+
+    /// Takes back everything this run did here, backwards.
+    pub async fn take_back(&mut self, residue: &mut Vec<String>) -> End {
+        if !self.begun {
+            return End::Refused;
+        }
+        self.events.tell(&self.on.host, What::Unwinding);
+        let Ok(unwound) = self.on.wire.unwind(&self.run).await else {
+            residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
+            return End::Stuck;
+        };
+        for (op, end) in &unwound.ops {
+            if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
+                step.end = match (end, step.end) {
+                    (Ok(true), StepEnd::Failed) => StepEnd::Failed,
+                    (Ok(true), _) => StepEnd::Undone,
+                    (Ok(false), _) | (Err(_), _) => StepEnd::Left,
+                };
+            }
+        }
+        let mut stuck = false;
+        for (op, end) in unwound.ops {
+            let label = self.op_steps.get(&op).and_then(|at| self.steps.get(*at)).map_or("a step", |step| &step.label).to_owned();
+            match end {
+                Ok(true) => {}
+                Ok(false) => residue.push(format!("`{label}` cannot be undone and stays")),
+                Err(why) => {
+                    stuck = true;
+                    residue.push(format!("`{label}` could not be undone: {why}"));
+                }
+            }
+        }
+        residue.extend(unwound.notes);
+        if stuck { End::Stuck } else { End::TakenBack }
+    }
+
+    /// Writes the receipt and lets the node go.
+    pub async fn finish(&mut self) -> Result<(), Failure> {
+        if self.begun {
+            self.on.wire.finish(&self.run, &self.receipts).await?;
+            self.begun = false;
+        }
+        Ok(())
+    }
+
+    /// Lets the node go as it is; the run stays in its journal as interrupted.
+    pub async fn abandon(&mut self) {
+        if self.begun {
+            let _ = self.on.wire.abandon(&self.run).await;
+            self.begun = false;
+        }
+    }
+
+    /// What came of it.
+    pub fn report_of(self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
+        HostReport { host: self.on.host, steps: self.steps, end, problems, residue }
+    }
+
+    /// The world as last seen, for those who want to know after the run.
+    pub fn world(&self) -> &World {
+        &self.on.world
+    }
+}

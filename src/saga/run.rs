@@ -1,0 +1,234 @@
+//! A run over many hosts: play by play, in the play's batches, all hosts of a batch at once; and who is taken back
+//! when one of them fails.
+
+use super::host::HostRun;
+use super::report::StepEnd;
+use super::{End, Failure, HostReport};
+use crate::fleet::event::{Events, What};
+use crate::fleet::Surveyed;
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::playbook::{Config, Rollback};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Semaphore;
+
+/// How to perform.
+#[derive(Clone)]
+pub struct Orders {
+    /// What is performed.
+    pub config: Arc<Config>,
+    /// Who is told.
+    pub events: Events,
+    /// Set: stop at the next boundary.
+    pub stop: Arc<AtomicBool>,
+    /// Hosts at a time.
+    pub forks: usize,
+    /// Names this run on every node.
+    pub run: String,
+    /// Who runs it, for the lock: `anna@desk`.
+    pub owner: String,
+    /// One host that is not what the plan was made from stops all of them (a saved plan).
+    pub all_or_none: bool,
+}
+
+/// A host on its way through the run.
+struct Member {
+    run: HostRun,
+    failure: Option<Failure>,
+    end: Option<End>,
+    residue: Vec<String>,
+}
+
+/// Performs the plans of `hosts`. The reports come in the order of `hosts`.
+pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
+    let mut order = Vec::new();
+    let mut members: BTreeMap<String, Member> = BTreeMap::new();
+    for surveyed in hosts {
+        order.push(surveyed.host.clone());
+        let run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        let end = (!run.has_work()).then_some(End::AsWished);
+        members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
+    }
+    let everyone: Vec<String> = order.clone();
+    at_once(orders, &mut members, &everyone, |mut member, orders| async move {
+        if let Err(failure) = member.run.begin(&orders.owner).await {
+            member.run.abandon().await;
+            member.end = Some(refused(&failure));
+            member.failure = Some(failure);
+        }
+        member
+    })
+    .await;
+    if orders.all_or_none && members.values().any(|member| member.failure.is_some()) {
+        hold_back(&mut members).await;
+    }
+    for play in 0..orders.config.plays.len() {
+        perform_play(orders, &mut members, play).await;
+    }
+    at_once(orders, &mut members, &everyone, |mut member, _| async move {
+        match member.run.finish().await {
+            Ok(()) => member.end = Some(End::Done),
+            Err(failure) => member.fail(failure),
+        }
+        member
+    })
+    .await;
+    order
+        .iter()
+        .filter_map(|host| {
+            let member = members.remove(host)?;
+            let end = member.end.unwrap_or(End::Failed);
+            let problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
+            orders.events.tell(host, What::Finished(String::new()));
+            Some(member.run.report_of(end, problems, member.residue))
+        })
+        .collect()
+}
+
+impl Member {
+    fn fail(&mut self, failure: Failure) {
+        self.end = Some(match &failure {
+            Failure::Stopped => End::Stopped,
+            _ => End::Failed,
+        });
+        self.failure = Some(failure);
+    }
+}
+
+fn refused(failure: &Failure) -> End {
+    match failure {
+        Failure::Lost(_) => End::Unreachable,
+        Failure::Stopped => End::Stopped,
+        _ => End::Refused,
+    }
+}
+
+/// A saved plan holds for all hosts or for none.
+async fn hold_back(members: &mut BTreeMap<String, Member>) {
+    for member in members.values_mut().filter(|member| member.end.is_none()) {
+        member.run.abandon().await;
+        member.end = Some(End::Refused);
+        member.failure = Some(Failure::Stale(
+            Diagnostic::new(Kind::Failed, format!("{}: nothing done, because the saved plan no longer holds elsewhere", member.run.on.host))
+                .hint("plan again")
+                .into(),
+        ));
+    }
+}
+
+/// Runs `act` for those of `hosts` that are still under way, at most `forks` at a time.
+async fn at_once<F, A>(orders: &Orders, members: &mut BTreeMap<String, Member>, hosts: &[String], act: A)
+where
+    A: Fn(Member, Orders) -> F + Clone + Send + 'static,
+    F: Future<Output = Member> + Send,
+{
+    let gate = Arc::new(Semaphore::new(orders.forks.max(1)));
+    let mut running = tokio::task::JoinSet::new();
+    for host in hosts {
+        if members.get(host).is_none_or(|member| member.end.is_some()) {
+            continue;
+        }
+        let Some(member) = members.remove(host) else { continue };
+        let (gate, act, orders) = (gate.clone(), act.clone(), orders.clone());
+        running.spawn(async move {
+            let _turn = gate.acquire_owned().await;
+            act(member, orders).await
+        });
+    }
+    while let Some(joined) = running.join_next().await {
+        if let Ok(member) = joined {
+            members.insert(member.run.on.host.clone(), member);
+        }
+    }
+}
+
+async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, index: usize) {
+    let play = &orders.config.plays[index];
+    let mut failures = 0;
+    let mut reached: Vec<String> = Vec::new();
+    for batch in orders.config.batches(index) {
+        if orders.stop.load(Ordering::SeqCst) || failures > play.max_failures.unwrap_or(usize::MAX) {
+            break;
+        }
+        reached.extend(batch.iter().cloned());
+        at_once(orders, members, &batch, move |mut member, _| async move {
+            if let Err(failure) = member.run.play(index).await {
+                member.fail(failure);
+            }
+            member
+        })
+        .await;
+        let failed: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect();
+        failures += failed.len();
+        let back = match play.rollback {
+            Rollback::None => Vec::new(),
+            Rollback::Host => failed.clone(),
+            Rollback::Play if failed.is_empty() => Vec::new(),
+            Rollback::Play => reached.clone(),
+        };
+        take_back(members, &back, &failed).await;
+        if play.rollback == Rollback::Play && !failed.is_empty() {
+            break;
+        }
+    }
+    // Whoever stays as it is must not keep its lock.
+    for member in members.values_mut().filter(|member| member.failure.is_some()) {
+        member.run.abandon().await;
+    }
+    let stopped = orders.stop.load(Ordering::SeqCst);
+    let too_many = failures > play.max_failures.unwrap_or(usize::MAX);
+    for member in members.values_mut().filter(|member| member.end.is_none()) {
+        if stopped {
+            member.run.abandon().await;
+            member.fail(Failure::Stopped);
+        } else if too_many && orders.config.plays_of(&member.run.on.host).contains(&index) && !reached.contains(&member.run.on.host) {
+            member.run.abandon().await;
+            member.fail(Failure::Step(
+                Diagnostic::new(Kind::Failed, format!("{}: not begun: too many hosts failed before it", member.run.on.host))
+                    .hint("`max_failures` of the play says how many may")
+                    .into(),
+            ));
+        }
+    }
+}
+
+impl Member {
+    /// Failed by a step, not by the line or by the user's wish.
+    fn step_failed(&self) -> bool {
+        matches!(self.failure, Some(Failure::Step(_)))
+            && self.end == Some(End::Failed)
+            && self.run.steps.iter().any(|step| step.end != StepEnd::NotBegun)
+    }
+}
+
+async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], failed: &[String]) {
+    let mut running = tokio::task::JoinSet::new();
+    for host in hosts {
+        let Some(mut member) = members.remove(host) else { continue };
+        if matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+            members.insert(host.clone(), member);
+            continue;
+        }
+        let guilty = failed.join(", ");
+        running.spawn(async move {
+            let mut residue = Vec::new();
+            member.end = Some(member.run.take_back(&mut residue).await);
+            member.residue.append(&mut residue);
+            if member.failure.is_none() {
+                let mut why = Diagnostics::new();
+                why.push(
+                    Diagnostic::new(Kind::Failed, format!("{}: taken back because {guilty} failed", member.run.on.host))
+                        .hint("the play says `rollback: play`"),
+                );
+                member.failure = Some(Failure::Step(why));
+            }
+            member
+        });
+    }
+    while let Some(joined) = running.join_next().await {
+        if let Ok(member) = joined {
+            members.insert(member.run.on.host.clone(), member);
+        }
+    }
+}
