@@ -153,10 +153,10 @@ fn read_sandbox(value: &Value, problems: &mut Diagnostics) -> Option<Sandbox> {
 }
 
 /// A password is secret wherever it was written.
-fn secret(f: &Fields<'_>, key: &str) -> Option<Value> {
+fn secret(f: &Fields<'_, '_>, key: &str) -> Option<Value> {
     let value = f.get(key)?;
     let text = super::fields::plain_text(value)?;
-    Some(Value { data: Data::Str(text), origin: value.origin.clone(), secret: true })
+    Some(Value { data: Data::Str(text), secret: true, ..value.clone() })
 }
 
 fn read_jump(value: &Value, names: &[&str], problems: &mut Diagnostics) -> Option<Jump> {

@@ -89,22 +89,23 @@ pub fn hint_names<'a>(name: &str, what: &str, names: impl IntoIterator<Item = &'
 }
 
 /// The keys of one map, read one by one; problems are collected.
-pub struct Fields<'a> {
+pub struct Fields<'a, 'p> {
     map: &'a IndexMap<String, Value>,
     /// `a task`, `the host pi-1`: for messages.
     what: String,
     /// Where the map is.
     pub span: Option<Span>,
     /// What was wrong so far.
-    pub problems: &'a mut Diagnostics,
+    pub problems: &'p mut Diagnostics,
 }
 
-impl<'a> Fields<'a> {
+impl<'a, 'p> Fields<'a, 'p> {
     /// Reads `value`, which must be a map (`null` is an empty one), with the keys of `table` and no others.
     /// `also` are further names that an unknown key may have been meant as.
-    pub fn open(value: &'a Value, what: impl Into<String>, table: &[Key], also: &[&str], problems: &'a mut Diagnostics) -> Option<Self> {
+    pub fn open(value: &'a Value, what: impl Into<String>, table: &[Key], also: &[&str], problems: &'p mut Diagnostics) -> Option<Self> {
         let what = what.into();
         let map = as_map(value, &what, problems)?;
+        let place = |key: &str, v: &Value| value.key_origin(key).cloned().or_else(|| key_span(key, v));
         for (key, value) in map {
             if table.iter().any(|k| k.name == key) || also.contains(&key.as_str()) {
                 continue;
@@ -112,7 +113,7 @@ impl<'a> Fields<'a> {
             let names = table.iter().map(|k| k.name).chain(also.iter().copied());
             problems.push(
                 Diagnostic::config(format!("unknown key `{key}` in {what}"))
-                    .maybe_at(key_span(key, value).as_ref())
+                    .maybe_at(place(key, value).as_ref())
                     .label("not a key here")
                     .hint(hint_names(key, "keys here", names)),
             );

@@ -44,7 +44,7 @@ fn connection_fields(map: &IndexMap<String, Value>) -> IndexMap<String, Value> {
 }
 
 /// `vars_files` in order, each over the one before, then `vars`.
-fn variables(reading: &Reading<'_>, f: &mut Fields<'_>, dir: &Path) -> IndexMap<String, Value> {
+fn variables(reading: &Reading<'_>, f: &mut Fields<'_, '_>, dir: &Path) -> IndexMap<String, Value> {
     let files = f.texts("vars_files").unwrap_or_default();
     let mut vars = read_vars_files(reading, &files, dir, f.problems);
     vars.extend(f.vars("vars"));

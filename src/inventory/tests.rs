@@ -36,7 +36,7 @@ fn deeper_groups_win() {
     assert_eq!(winner("a"), "inventory top of 1");
     assert_eq!(winner("b"), "group inner inner of 3");
     assert_eq!(winner("d"), "host host of 3");
-    assert_eq!(lab.explain("x", "b")[1].span.as_ref().unwrap().to_string(), "home.yaml:6:40");
+    assert_eq!(lab.explain("x", "b")[1].span.as_ref().unwrap().to_string(), "home.yaml:6:37");
     let x = &lab.hosts["x"].connection;
     assert_eq!((x.user.as_deref(), x.port), (Some("outer"), Some(3)));
     assert_eq!(lab.hosts["y"].connection.port, Some(1));
