@@ -3,6 +3,8 @@
 pub mod diagnostic;
 pub mod source;
 pub mod value;
+pub mod yaml;
+mod yaml_hint;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use source::{Files, Source, Span};

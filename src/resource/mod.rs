@@ -3,9 +3,16 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod attrs;
+pub mod command;
+pub mod copy;
+pub mod file;
 pub mod params;
+pub mod put;
+pub mod template;
+pub mod words;
 
-pub use params::{Args, Param, Ty};
+pub use params::{Args, Loaded, Param, Ty};
 
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Cause, Need, Op, Probe, World};
@@ -105,7 +112,12 @@ pub struct KindSpec {
 }
 
 /// Every kind there is, by name.
-pub static KINDS: &[&KindSpec] = &[];
+pub static KINDS: &[&KindSpec] = &[
+    &command::COMMAND,
+    &copy::COPY,
+    &file::FILE,
+    &template::TEMPLATE,
+];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static KindSpec> {
