@@ -1,0 +1,343 @@
+//! One SSH connection: the TCP connection or the channel below it, the key exchange, the host key, the login.
+
+use super::hostkey::{HostKey, Known, refused, unreachable};
+use super::keys::KeyRing;
+use super::wire::{Duplex, Scissors, Wire};
+use super::{Cost, KnownHosts, Target, auth};
+use crate::lang::Diagnostic;
+use russh::client::{self, DisconnectReason, Handle};
+use russh::keys::PublicKeyOrCertificate;
+use russh::{ChannelOpenFailure, Disconnect, Preferred};
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Bytes a node may send before they are read. Small, so that many nodes at once stay small.
+const WINDOW: u32 = 512 * 1024;
+
+/// What every connection of a run shares.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) known: KnownHosts,
+    pub(super) ring: KeyRing,
+    pub(super) cost: Cost,
+    pub(super) agent: Option<PathBuf>,
+    pub(super) home: Option<PathBuf>,
+}
+
+/// An open, logged-in connection. It ends when the last clone of its `Arc` does.
+pub struct Connection {
+    handle: Handle<Verifier>,
+    line: Arc<Line>,
+    cost: Cost,
+    /// Closed after this connection, not before.
+    _through: Option<Arc<Connection>>,
+    _scissors: Scissors,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("open", &self.is_open()).finish()
+    }
+}
+
+/// What became of a line, told by the task that drives it.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    lost: Mutex<Option<String>>,
+    banner: Mutex<String>,
+}
+
+impl Line {
+    /// `: why`, or nothing where it is not known.
+    pub(super) fn because(&self) -> String {
+        self.why().map(|why| format!(": {why}")).unwrap_or_default()
+    }
+
+    pub(super) fn why(&self) -> Option<String> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the server said before the login: at most five lines, without control characters.
+    pub(super) fn banner(&self) -> Vec<String> {
+        let banner = self.banner.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = banner.lines().map(|line| line.trim_end().replace(char::is_control, " "));
+        lines.filter(|line| !line.trim().is_empty()).take(5).collect()
+    }
+}
+
+/// Checks the host key, and keeps what is learned on the way.
+pub(super) struct Verifier {
+    target: Target,
+    known: Known,
+    line: Arc<Line>,
+    /// Take the key and go no further.
+    learn: Option<Arc<Mutex<Option<HostKey>>>>,
+}
+
+/// Why a connection did not come about.
+#[derive(Debug)]
+pub(super) enum Broken {
+    Ssh(russh::Error),
+    HostKey(Box<Diagnostic>),
+    Learned,
+}
+
+impl From<russh::Error> for Broken {
+    fn from(error: russh::Error) -> Self {
+        Broken::Ssh(error)
+    }
+}
+
+impl client::Handler for Verifier {
+    type Error = Broken;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Broken> {
+        let key = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => HostKey(key.clone()),
+            // Never asked for, so never right.
+            PublicKeyOrCertificate::Certificate(_) => return Ok(false),
+        };
+        if let Some(learned) = &self.learn {
+            *learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+            return Err(Broken::Learned);
+        }
+        match self.known.judge(&self.target, &key) {
+            Ok(()) => Ok(true),
+            Err(diagnostic) => Err(Broken::HostKey(Box::new(diagnostic))),
+        }
+    }
+
+    async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), Broken> {
+        let mut kept = self.line.banner.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < 4096 {
+            kept.extend(banner.chars().take(4096));
+        }
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Broken>) -> Result<(), Broken> {
+        let why = match &reason {
+            DisconnectReason::ReceivedDisconnect(info) => format!("the server hung up: {}", info.message.replace(char::is_control, " ")),
+            DisconnectReason::Error(Broken::Ssh(error)) => plain(error),
+            DisconnectReason::Error(_) => "the host key was refused".into(),
+        };
+        self.line.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        match reason {
+            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
+            DisconnectReason::Error(error) => Err(error),
+        }
+    }
+}
+
+/// What ends a line, in plain words.
+fn plain(error: &russh::Error) -> String {
+    match error {
+        russh::Error::KeepaliveTimeout => "the host no longer answers".into(),
+        russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the connection was closed".into(),
+        russh::Error::IO(error) => error.kind().to_string(),
+        russh::Error::HUP | russh::Error::Disconnect => "the connection was closed".into(),
+        other => other.to_string(),
+    }
+}
+
+impl Connection {
+    /// Connects to `target`, through `through` where it is behind a jump host, and logs in.
+    pub(super) async fn open(target: &Target, context: &Context, through: Option<Arc<Connection>>) -> Result<Arc<Self>, Diagnostic> {
+        let until = Instant::now() + target.connect_timeout;
+        context.cost.connection();
+        match &through {
+            None => {
+                let stream = tcp(target, until, &context.cost).await?;
+                Self::over(target, context, stream, Some(context.cost.clone()), None, until).await
+            }
+            Some(jump) => {
+                let stream = jump.forward(target, until).await?;
+                Self::over(target, context, stream, None, through.clone(), until).await
+            }
+        }
+    }
+
+    /// Logs in over a stream that is already there.
+    pub(super) async fn over(
+        target: &Target,
+        context: &Context,
+        stream: impl Duplex,
+        cost: Option<Cost>,
+        through: Option<Arc<Connection>>,
+        until: Instant,
+    ) -> Result<Arc<Self>, Diagnostic> {
+        let line = Arc::new(Line::default());
+        let known = Known::of(target, &context.known)?;
+        let config = config(target, &known);
+        let (wire, scissors) = Wire::new(stream, cost);
+        let verifier = Verifier { target: target.clone(), known, line: line.clone(), learn: None };
+        let begun = within(target, until, "the key exchange", client::connect_stream(config, wire, verifier)).await?;
+        let mut handle = begun.map_err(|broken| not_begun(target, broken))?;
+        context.cost.turns(2);
+        let start = Instant::now();
+        let mut end = start + until.saturating_duration_since(start).max(Duration::from_secs(1));
+        {
+            let login = auth::login(&mut handle, target, context, &line);
+            tokio::pin!(login);
+            loop {
+                tokio::select! {
+                    result = &mut login => break result?,
+                    () = sleep_until(end) => {
+                        // A person who types a passphrase is not a host that does not answer.
+                        match context.ring.attended().map(|at| Instant::from_std(at) + target.connect_timeout) {
+                            Some(later) if later > Instant::now() => end = later,
+                            _ => return Err(too_slow(target, "the login")),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Arc::new(Connection { handle, line, cost: context.cost.clone(), _through: through, _scissors: scissors }))
+    }
+
+    /// Takes the host's key without checking it and without logging in.
+    pub(super) async fn learn(target: &Target, context: &Context, through: Option<Arc<Connection>>) -> Result<HostKey, Diagnostic> {
+        let until = Instant::now() + target.connect_timeout;
+        let learned = Arc::new(Mutex::new(None));
+        let known = Known::of(target, &context.known)?;
+        let config = config(target, &known);
+        let verifier = Verifier { target: target.clone(), known, line: Arc::default(), learn: Some(learned.clone()) };
+        context.cost.connection();
+        let (wire, _scissors) = match &through {
+            None => Wire::new(tcp(target, until, &context.cost).await?, Some(context.cost.clone())),
+            Some(jump) => Wire::new(jump.forward(target, until).await?, None),
+        };
+        let begun = within(target, until, "the key exchange", client::connect_stream(config, wire, verifier)).await?;
+        context.cost.turns(2);
+        let key = learned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (key, begun) {
+            (Some(key), _) => Ok(key),
+            (None, Err(broken)) => Err(not_begun(target, broken)),
+            (None, Ok(_)) => Err(refused(target, "the server showed no host key")),
+        }
+    }
+
+    /// Whether it still stands, as far as is known here.
+    pub fn is_open(&self) -> bool {
+        !self.handle.is_closed()
+    }
+
+    /// A TCP connection to `target` that the other end opens.
+    async fn forward(&self, target: &Target, until: Instant) -> Result<impl Duplex + use<>, Diagnostic> {
+        let open = self.handle.channel_open_direct_tcpip(&target.address, u32::from(target.port), "127.0.0.1", 0);
+        self.cost.turns(1);
+        match within(target, until, "the jump host", open).await? {
+            Ok(channel) => Ok(channel.into_stream()),
+            Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)) => {
+                Err(refused(target, "the jump host does not forward connections").hint("set `AllowTcpForwarding yes` in the jump host's sshd_config"))
+            }
+            Err(russh::Error::ChannelOpenFailure(_)) => Err(unreachable(target, "the jump host cannot connect to it")
+                .hint("is it on, and does the jump host know the address? (`address:` is resolved there, not here)")),
+            Err(error) => Err(unreachable(target, format!("the jump host was lost: {}", self.line.why().unwrap_or_else(|| plain(&error))))),
+        }
+    }
+
+    /// An exec channel that runs `command`. Nothing is waited for but the channel itself.
+    pub(super) async fn exec(&self, command: &str) -> Result<russh::Channel<client::Msg>, russh::Error> {
+        self.cost.channel();
+        self.cost.turns(1);
+        let channel = self.handle.channel_open_session().await?;
+        channel.exec(false, command).await?;
+        Ok(channel)
+    }
+
+    /// Says goodbye. What is dropped without it is cut, which a server takes as well.
+    pub(super) async fn goodbye(&self) {
+        let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
+    }
+
+    pub(super) fn cost(&self) -> &Cost {
+        &self.cost
+    }
+
+    pub(super) fn why(&self) -> Option<String> {
+        self.line.why()
+    }
+}
+
+fn config(target: &Target, known: &Known) -> Arc<client::Config> {
+    Arc::new(client::Config {
+        window_size: WINDOW,
+        keepalive_interval: target.keepalive,
+        keepalive_max: 3,
+        nodelay: true,
+        preferred: Preferred { key: Cow::Owned(known.algorithms()), ..Preferred::DEFAULT },
+        ..client::Config::default()
+    })
+}
+
+/// Connects to the first address that answers. Each gets an equal share of the time that is left, so that a dead IPv6
+/// route does not use it all.
+async fn tcp(target: &Target, until: Instant, cost: &Cost) -> Result<TcpStream, Diagnostic> {
+    let lookup = tokio::net::lookup_host((target.address.as_str(), target.port));
+    let hint = "check `address:` of the host; a name needs a DNS record, an entry in /etc/hosts, or mDNS on this machine";
+    let addresses: Vec<_> = match within(target, until, "the name lookup", lookup).await? {
+        Ok(found) => found.collect(),
+        Err(error) => return Err(unreachable(target, format!("no address found for `{}`: {}", target.address, tidy(&error))).hint(hint)),
+    };
+    let mut last = None;
+    for (index, address) in addresses.iter().enumerate() {
+        let share = until.saturating_duration_since(Instant::now()) / (addresses.len() - index) as u32;
+        cost.turns(1);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(match last {
+        None if addresses.is_empty() => unreachable(target, format!("no address found for `{}`", target.address)).hint(hint),
+        None => too_slow(target, "the connection"),
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => unreachable(target, "connection refused")
+            .hint(format!("the machine is there, but nothing listens on port {}: is sshd running, and is `port:` right?", target.port)),
+        Some(error) => unreachable(target, format!("cannot connect: {}", tidy(&error))).hint("is the machine on, and on a network that this one can reach?"),
+    })
+}
+
+fn tidy(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) => error.kind().to_string(),
+        None => error.to_string(),
+    }
+}
+
+async fn within<T>(target: &Target, until: Instant, what: &str, work: impl Future<Output = T>) -> Result<T, Diagnostic> {
+    tokio::time::timeout_at(until, work).await.map_err(|_| too_slow(target, what))
+}
+
+fn too_slow(target: &Target, what: &str) -> Diagnostic {
+    let limit = target.connect_timeout.as_secs_f32();
+    unreachable(target, format!("no answer within {limit} s ({what})"))
+        .hint("is the machine on, and on a network that this one can reach? A slow one needs a longer `connect_timeout:`")
+}
+
+/// The key exchange failed.
+fn not_begun(target: &Target, broken: Broken) -> Diagnostic {
+    match broken {
+        Broken::HostKey(diagnostic) => *diagnostic,
+        Broken::Learned | Broken::Ssh(russh::Error::UnknownKey) => refused(target, "the server showed no host key that can be checked"),
+        Broken::Ssh(russh::Error::NoCommonAlgo { kind, ours, theirs }) => refused(target, format!("no {kind:?} algorithm in common"))
+            .note(format!("ours:   {}", ours.join(", ")), None)
+            .note(format!("theirs: {}", theirs.join(", ").replace(char::is_control, " ")), None)
+            .hint("update the SSH server of the machine"),
+        Broken::Ssh(russh::Error::Version) => unreachable(target, "what answers there does not speak SSH").hint("is `port:` right?"),
+        Broken::Ssh(russh::Error::WrongServerSig) => refused(target, "the server could not prove that the host key is its own"),
+        Broken::Ssh(error) => unreachable(target, format!("the key exchange failed: {}", plain(&error)))
+            .hint("the server hung up: it may be starting, overloaded (`MaxStartups`), or keep this address out"),
+    }
+}

@@ -1,0 +1,229 @@
+//! OpenSSH's known_hosts files: finding a host's keys, and recording one.
+//!
+//! Read as `ssh` reads them: plain and hashed names, `[host]:port`, wildcards and `!negations`, `@revoked`. A
+//! `@cert-authority` line is found and reported but trusts nothing: homelab does not check host certificates.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use russh::keys::{PublicKey, parse_public_key_base64};
+use sha1::{Digest, Sha1};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The files that say which host has which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHosts {
+    /// All that are read; a missing one is an empty one. [`record`] writes to the first.
+    pub files: Vec<PathBuf>,
+}
+
+/// What a line says of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The host has it.
+    Trusted,
+    /// Nobody may have it any more.
+    Revoked,
+    /// It signs the keys of hosts.
+    Authority,
+}
+
+/// A line that concerns a host.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its key.
+    pub key: PublicKey,
+    /// What it says of it.
+    pub mark: Mark,
+    /// Where it is.
+    pub file: PathBuf,
+    /// Line number, from 1.
+    pub line: usize,
+}
+
+impl KnownHosts {
+    /// `~/.ssh/known_hosts` and the machine's own, as `ssh` has it. Without a home directory only the latter.
+    pub fn of_user() -> Self {
+        let own = std::env::home_dir().map(|home| home.join(".ssh/known_hosts"));
+        KnownHosts { files: own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect() }
+    }
+
+    /// One file and no other.
+    pub fn at(file: impl Into<PathBuf>) -> Self {
+        KnownHosts { files: vec![file.into()] }
+    }
+
+    /// Every line that concerns `name` (see [`Target::known_as`](super::Target::known_as)), in order.
+    /// Lines that cannot be read are passed over, as `ssh` does.
+    pub fn find(&self, name: &str) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            let text = match std::fs::read(file) {
+                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", file.display()))),
+            };
+            for (index, line) in text.lines().enumerate() {
+                let Some((mark, names, key)) = fields(line) else { continue };
+                if !concerns(names, name) {
+                    continue;
+                }
+                if let Ok(key) = parse_public_key_base64(key) {
+                    found.push(Entry { key, mark, file: file.clone(), line: index + 1 });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Mark, names and base64 key of a line; None for comments and what is not a line of the format.
+fn fields(line: &str) -> Option<(Mark, &str, &str)> {
+    let mut words = line.split_ascii_whitespace();
+    let mut first = words.next()?;
+    if first.starts_with('#') {
+        return None;
+    }
+    let mark = match first {
+        "@revoked" => Mark::Revoked,
+        "@cert-authority" => Mark::Authority,
+        _ if first.starts_with('@') => return None,
+        _ => Mark::Trusted,
+    };
+    if mark != Mark::Trusted {
+        first = words.next()?;
+    }
+    let _algorithm = words.next()?;
+    Some((mark, first, words.next()?))
+}
+
+/// Whether the first field of a line names `host`.
+fn concerns(names: &str, host: &str) -> bool {
+    let mut yes = false;
+    for pattern in names.split(',') {
+        if let Some(negated) = pattern.strip_prefix('!') {
+            if wild(&negated.to_lowercase(), host) {
+                return false;
+            }
+        } else if pattern.starts_with("|1|") {
+            yes |= hashed(pattern, host);
+        } else {
+            yes |= wild(&pattern.to_lowercase(), host);
+        }
+    }
+    yes
+}
+
+/// `*` and `?` matching. Linear in the text for each star, so that no file can make it slow.
+fn wild(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || Some(&c) == text.get(t) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    t = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
+}
+
+fn hashed(pattern: &str, host: &str) -> bool {
+    let mut parts = pattern.split('|').skip(2);
+    let (Some(salt), Some(hash)) = (parts.next(), parts.next()) else { return false };
+    let (Ok(salt), Ok(hash)) = (BASE64.decode(salt), BASE64.decode(hash)) else { return false };
+    hmac_sha1(&salt, host.as_bytes())[..] == hash[..]
+}
+
+/// HMAC-SHA1 (RFC 2104), which is what hashed names are made with.
+fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
+    let mut block = [0u8; 64];
+    if key.len() > block.len() {
+        block[..20].copy_from_slice(&Sha1::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let inner = Sha1::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(message).finalize();
+    Sha1::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().into()
+}
+
+/// Records that `name` has `key`, in `file`: appended, or with `replace` in place of what the file said of `name`.
+/// The file is replaced in one step, keeps its mode (0600 when new), and a name is hashed where the file's other names
+/// are. Lines with a mark, and wildcard names, are left alone.
+pub fn record(file: &Path, name: &str, key: &PublicKey, replace: bool) -> io::Result<()> {
+    // A symbolic link (to a synced home, say) stays one.
+    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let (old, mode) = match std::fs::read(&file) {
+        Ok(old) => (old, std::fs::metadata(&file)?.permissions().mode() & 0o7777),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), 0o600),
+        Err(error) => return Err(error),
+    };
+    let mut new = Vec::with_capacity(old.len() + 256);
+    let mut hash = false;
+    for line in old.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        match fields(&text) {
+            Some((Mark::Trusted, names, _)) => {
+                hash |= names.starts_with("|1|");
+                if replace {
+                    new.extend(without(&text, names, name).as_deref().unwrap_or(line));
+                } else {
+                    new.extend(line);
+                }
+            }
+            _ => new.extend(line),
+        }
+    }
+    if new.last().is_some_and(|byte| *byte != b'\n') {
+        new.push(b'\n');
+    }
+    let shown = if hash { hashed_name(name)? } else { name.to_owned() };
+    let key = PublicKey::from(key.key_data().clone()).to_openssh().map_err(io::Error::other)?;
+    writeln!(new, "{shown} {}", key.trim_end())?;
+    let mut fresh = tempfile::NamedTempFile::new_in(dir)?;
+    fresh.write_all(&new)?;
+    fresh.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    fresh.as_file().sync_all()?;
+    fresh.persist(&file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// `line` without `name` among its `names`; empty when no name is left; None when it does not have it.
+fn without(line: &str, names: &str, name: &str) -> Option<Vec<u8>> {
+    let is_it = |pattern: &&str| if pattern.starts_with("|1|") { hashed(pattern, name) } else { pattern.to_lowercase() == name };
+    if !names.split(',').any(|pattern| is_it(&pattern)) {
+        return None;
+    }
+    let kept: Vec<&str> = names.split(',').filter(|pattern| !is_it(pattern)).collect();
+    if kept.is_empty() {
+        return Some(Vec::new());
+    }
+    Some(line.replacen(names, &kept.join(","), 1).into_bytes())
+}
+
+fn hashed_name(name: &str) -> io::Result<String> {
+    let mut salt = [0u8; 20];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut salt)?;
+    Ok(format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hmac_sha1(&salt, name.as_bytes()))))
+}
+
+#[cfg(test)]
+#[path = "known_hosts_tests.rs"]
+mod tests;
