@@ -3,7 +3,12 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+mod group;
+mod names;
+mod package;
 pub mod params;
+mod service;
+mod user;
 
 pub use params::{Args, Param, Ty};
 
@@ -71,6 +76,12 @@ pub trait Resource: Send + Sync + fmt::Debug {
     /// What it must know of the node, its ops' needs included (parent directory, owner, group).
     fn look(&self) -> Vec<Probe>;
 
+    /// What else it must know, now that `world` has the answers to [`look`](Self::look) and what is planned before it (a home
+    /// directory that is not where homes usually are). Asked in a second round, only when not empty.
+    fn look_more(&self, _world: &World) -> Vec<Probe> {
+        Vec::new()
+    }
+
     /// The ops that make it so; empty means as wished. The same function plans, verifies and detects drift.
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block>;
 
@@ -105,7 +116,12 @@ pub struct KindSpec {
 }
 
 /// Every kind there is, by name.
-pub static KINDS: &[&KindSpec] = &[];
+pub static KINDS: &[&KindSpec] = &[
+    &group::SPEC,
+    &package::SPEC,
+    &service::SPEC,
+    &user::SPEC,
+];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static KindSpec> {
