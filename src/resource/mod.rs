@@ -3,11 +3,16 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+mod authorized_key;
+mod cron;
+mod cron_time;
 mod group;
 mod names;
 mod package;
 pub mod params;
 mod service;
+mod ssh_key;
+mod systemd_unit;
 mod user;
 
 pub use params::{Args, Param, Ty};
@@ -117,9 +122,12 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &authorized_key::SPEC,
+    &cron::SPEC,
     &group::SPEC,
     &package::SPEC,
     &service::SPEC,
+    &systemd_unit::SPEC,
     &user::SPEC,
 ];
 
