@@ -9,5 +9,6 @@ pub mod resource;
 pub mod playbook;
 pub mod plan;
 pub mod transport;
+pub mod fleet;
 pub mod saga;
 pub mod cli;

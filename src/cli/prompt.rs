@@ -1,7 +1,8 @@
 //! Asking a person; only at a terminal.
 
-use crate::transport::Prompt;
+use crate::transport::{Prompt, Secret};
 use std::io::{BufRead, IsTerminal};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// The terminal, one question at a time.
@@ -32,8 +33,9 @@ impl Terminal {
 }
 
 impl Prompt for Terminal {
-    fn passphrase(&self, question: &str) -> Option<String> {
-        self.password(question).ok()
+    fn passphrase(&self, key: &Path, again: bool) -> Option<Secret> {
+        let wrong = if again { "That was not it. " } else { "" };
+        self.password(&format!("{wrong}Passphrase of {}: ", key.display())).ok().map(Secret::new)
     }
 }
 
