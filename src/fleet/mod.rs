@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod event;
+pub mod open;
 pub mod survey;
 pub mod target;
 pub mod wire;

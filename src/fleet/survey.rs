@@ -3,7 +3,8 @@
 
 use super::cache::FactsCache;
 use super::event::{Events, What};
-use super::target::Targets;
+use super::open::open;
+use super::target::{Targets, cache_name};
 use super::wire::{Trouble, Wire};
 use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
 use crate::node::{Answers, Facts, NodeState, Probe, World};
@@ -30,6 +31,8 @@ pub struct Survey {
     pub events: Events,
     /// Hosts at a time.
     pub forks: usize,
+    /// Only facts are wanted: no task is looked at.
+    pub facts_only: bool,
 }
 
 /// A host that was looked at.
@@ -119,14 +122,21 @@ fn waves(config: &Config, hosts: &[String]) -> Vec<Vec<String>> {
 }
 
 async fn one(survey: &Survey, host: &str, others: BTreeMap<String, HostKnown>) -> Result<Surveyed, Diagnostics> {
-    let target = survey.targets.of(host)?;
-    let name = target.cache_name();
+    let name = cache_name(&survey.config.inventory, host);
     survey.events.tell(host, What::Connecting);
-    let mut wire = Wire::new(survey.pool.open(&target).await.map_err(Diagnostics::from)?);
+    let mut wire = open(&survey.pool, survey.targets.of(host)?).await.map_err(Diagnostics::from)?;
     let mut known = Known { facts: survey.cache.get(&name), hosts: others, ..Known::default() };
     let mut answers = Answers::new();
     let mut fresh: Option<(Facts, NodeState)> = None;
     survey.events.tell(host, What::Looking);
+    if survey.facts_only {
+        let look = wire.look(&[], true).await.map_err(|trouble| trouble_at(host, trouble))?;
+        wire.close().await;
+        let facts = look.facts.unwrap_or_default();
+        survey.cache.put(&name, &facts);
+        let world = World::new(facts, Answers::new());
+        return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays: Vec::new(), plan: HostPlan::default(), state: look.state });
+    }
     for round in 0.. {
         let plays = compile_all(&survey.config, host, &known)?;
         let mut wanted = probes(&plays);
