@@ -305,15 +305,21 @@ pub fn wrong_type(key: &str, value: &Value, takes: &str) -> Diagnostic {
 pub fn plain_text(value: &Value) -> Option<String> {
     match &value.data {
         Data::Str(text) => Some(text.clone()),
-        Data::Bool(_) | Data::Int(_) | Data::Float(_) => Some(match (&value.origin, &value.data) {
-            (Some(origin), _) if !origin.text().is_empty() && !origin.text().contains(['{', '\n']) => origin.text().to_owned(),
-            (_, Data::Bool(yes)) => yes.to_string(),
-            (_, Data::Int(number)) => number.to_string(),
-            (_, Data::Float(number)) => number.to_string(),
-            _ => return None,
-        }),
+        Data::Bool(yes) => Some(as_written(value).unwrap_or_else(|| yes.to_string())),
+        Data::Int(number) => Some(as_written(value).unwrap_or_else(|| number.to_string())),
+        Data::Float(number) => Some(as_written(value).unwrap_or_else(|| number.to_string())),
         Data::Null | Data::Seq(_) | Data::Map(_) => None,
     }
+}
+
+/// The token of a scalar; a computed value's place is an expression and no token.
+fn as_written(value: &Value) -> Option<String> {
+    let text = value.written()?;
+    let token = match value.data {
+        Data::Bool(yes) => text.eq_ignore_ascii_case(if yes { "true" } else { "false" }),
+        _ => text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-')) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-' | '_')),
+    };
+    token.then(|| text.to_owned())
 }
 
 /// `true`/`false`, and the words that people write for them.
