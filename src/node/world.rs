@@ -92,6 +92,11 @@ impl World {
         self.provides = provides;
     }
 
+    /// Adds what a second look answered.
+    pub fn learn(&mut self, answers: Answers) {
+        self.seen.extend(answers);
+    }
+
     /// What was seen, without the plan.
     pub fn seen(&self) -> &Answers {
         &self.seen

@@ -3,19 +3,26 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
-mod authorized_key;
-mod cron;
+pub mod attrs;
+pub mod authorized_key;
+pub mod command;
+pub mod copy;
+pub mod cron;
 mod cron_time;
-mod group;
+pub mod file;
+pub mod group;
 mod names;
-mod package;
+pub mod package;
 pub mod params;
-mod service;
+pub mod put;
+pub mod service;
 mod ssh_key;
-mod systemd_unit;
-mod user;
+pub mod systemd_unit;
+pub mod template;
+pub mod user;
+pub mod words;
 
-pub use params::{Args, Param, Ty};
+pub use params::{Args, Loaded, Param, Ty};
 
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Cause, Need, Op, Probe, World};
@@ -122,13 +129,17 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
-    &authorized_key::SPEC,
-    &cron::SPEC,
-    &group::SPEC,
-    &package::SPEC,
-    &service::SPEC,
-    &systemd_unit::SPEC,
-    &user::SPEC,
+    &authorized_key::AUTHORIZED_KEY,
+    &command::COMMAND,
+    &copy::COPY,
+    &cron::CRON,
+    &file::FILE,
+    &group::GROUP,
+    &package::PACKAGE,
+    &service::SERVICE,
+    &systemd_unit::SYSTEMD_UNIT,
+    &template::TEMPLATE,
+    &user::USER,
 ];
 
 /// The kind called `name`.
