@@ -7,7 +7,7 @@ use crate::node::probe::{Depth, Node};
 use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
 
 /// The declaration of `authorized_key`.
-pub static SPEC: KindSpec = KindSpec {
+pub static AUTHORIZED_KEY: KindSpec = KindSpec {
     name: "authorized_key",
     summary: "SSH keys may log in to an account, or may not",
     description: "\

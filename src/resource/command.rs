@@ -232,6 +232,10 @@ impl Resource for Run {
         }
     }
 
+    fn reads(&self) -> bool {
+        self.read_only
+    }
+
     fn secret(&self) -> bool {
         self.command.secret
     }

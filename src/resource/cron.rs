@@ -7,7 +7,7 @@ use crate::node::probe::{Depth, Node};
 use crate::node::{Content, Need, Op, Probe, Standing, World};
 
 /// The declaration of `cron`.
-pub static SPEC: KindSpec = KindSpec {
+pub static CRON: KindSpec = KindSpec {
     name: "cron",
     summary: "A job of a crontab is there, or is not",
     description: "\

@@ -5,7 +5,7 @@ use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
 
 /// The declaration of `group`.
-pub static SPEC: KindSpec = KindSpec {
+pub static GROUP: KindSpec = KindSpec {
     name: "group",
     summary: "A group is there (with a number), or is not",
     description: "\

@@ -4,29 +4,22 @@
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
 pub mod attrs;
-pub pub mod attrs;
-mod authorized_key;
-pub mod command;
-pub mod copy;
+pub mod authorized_key;
 pub mod command;
 pub mod copy;
 pub mod cron;
 mod cron_time;
-pub mod file;
 pub mod file;
 pub mod group;
 mod names;
 pub mod package;
 pub mod params;
 pub mod put;
-pub mod put;
 pub mod service;
 mod ssh_key;
 pub mod systemd_unit;
 pub mod template;
-pub mod template;
 pub mod user;
-pub mod words;
 pub mod words;
 
 pub use params::{Args, Loaded, Param, Ty};

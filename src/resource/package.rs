@@ -6,7 +6,7 @@ use crate::node::probe::PackageState;
 use crate::node::{Op, Probe, World};
 
 /// The declaration of `package`.
-pub static SPEC: KindSpec = KindSpec {
+pub static PACKAGE: KindSpec = KindSpec {
     name: "package",
     summary: "Packages are installed, up to date, or removed",
     description: "\

@@ -7,7 +7,7 @@ use crate::node::probe::UnitState;
 use crate::node::{Need, Op, Probe, Standing, World};
 
 /// The declaration of `service`.
-pub static SPEC: KindSpec = KindSpec {
+pub static SERVICE: KindSpec = KindSpec {
     name: "service",
     summary: "A systemd unit runs or not, and starts at boot or not",
     description: "\

@@ -1,15 +1,14 @@
 //! `systemd_unit`: a unit file or a drop-in of our own, and the unit it makes.
 
 use super::service::{boot_act, has_systemd, runs};
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
-use super::params::Loaded;
+use super::{names, Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::op::{Body, UnitAct};
 use crate::node::probe::{Depth, Node, UnitState};
 use crate::node::{Content, Op, Probe, World};
 
 /// The declaration of `systemd_unit`.
-pub static SPEC: KindSpec = KindSpec {
+pub static SYSTEMD_UNIT: KindSpec = KindSpec {
     name: "systemd_unit",
     summary: "A systemd unit file or drop-in, and whether its unit runs and starts at boot",
     description: "\

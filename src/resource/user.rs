@@ -8,7 +8,7 @@ use crate::node::probe::{Account, Depth};
 use crate::node::{Need, Op, Probe, Standing, World};
 
 /// The declaration of `user`.
-pub static SPEC: KindSpec = KindSpec {
+pub static USER: KindSpec = KindSpec {
     name: "user",
     summary: "An account is there, with its groups, shell and password, or is not",
     description: "\
