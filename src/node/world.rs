@@ -5,6 +5,7 @@ use super::probe::{Account, Answer, Answers, Attrs, Command, Depth, File, GroupE
 use super::Facts;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why something is known only after apply: `package nginx`, `command make`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +68,8 @@ struct Provider {
 pub struct World {
     /// What the node is.
     pub facts: Facts,
-    seen: Answers,
+    /// Shared: planning clones worlds to be able to step back.
+    seen: Arc<Answers>,
     paths: BTreeMap<String, Node>,
     units: BTreeMap<String, UnitState>,
     packages: BTreeMap<String, PackageState>,
@@ -84,7 +86,7 @@ pub struct World {
 impl World {
     /// A world in which `answers` were seen and nothing is planned.
     pub fn new(facts: Facts, answers: Answers) -> Self {
-        World { facts, seen: answers, ..World::default() }
+        World { facts, seen: Arc::new(answers), ..World::default() }
     }
 
     /// Sets what opaque ops of the current task may bring (`provides:`), until set again.
@@ -99,7 +101,7 @@ impl World {
 
     /// Takes on further answers.
     pub fn learn(&mut self, answers: Answers) {
-        self.seen.extend(answers);
+        Arc::make_mut(&mut self.seen).extend(answers);
     }
 
     /// What was seen, without the plan.
@@ -157,7 +159,8 @@ impl World {
             }
         }
         best.or_else(|| {
-            self.seen.values().find_map(|answer| match answer {
+            let trees = Probe::Tree { path: String::new() }..Probe::Package { name: String::new(), candidate: false };
+            self.seen.range(trees).find_map(|(_, answer)| match answer {
                 Answer::Tree(tree) => tree.get(path).cloned(),
                 _ => None,
             })
