@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Entering a sandbox must happen before there is a second thread.
-    let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|first| first == sandbox::SUBCOMMAND) {
-        return ExitCode::from(sandbox::enter(args));
+    if let Some(code) = sandbox::enter(std::env::args_os().skip(1)) {
+        return code;
     }
     ExitCode::from(homelab::cli::run())
 }

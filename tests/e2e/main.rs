@@ -1,0 +1,11 @@
+//! The binary, end to end, on sandbox nodes: real SSH, real shells, nothing installed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+mod apply;
+mod chains;
+mod failing;
+mod plans;
+mod secrets;

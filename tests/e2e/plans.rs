@@ -1,0 +1,54 @@
+//! Saved plans: exactly the plan, or nothing.
+
+use crate::site::Site;
+
+const TASKS: &str = "- name: One\n  copy: {dest: /srv/one, content: \"1\\n\"}\n- name: Two\n  copy: {dest: /srv/two, content: \"2\\n\"}";
+
+#[test]
+fn a_saved_plan_is_performed() {
+    let site = Site::new(TASKS);
+    site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(site.path("p").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // The plan is what counts, not what the files say by now.
+    site.tasks("- copy: {dest: /srv/other, content: x}");
+    site.expect(0, &["apply", "p", "--yes"]);
+    assert_eq!(site.text("/srv/one"), "1\n");
+    assert_eq!(site.text("/srv/two"), "2\n");
+    assert!(!site.inside("pi", "/srv/other").exists());
+}
+
+#[test]
+fn a_stale_plan_is_refused_and_changes_nothing() {
+    let site = Site::new(TASKS);
+    site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);
+    std::fs::write(site.inside("pi", "/srv/two"), "by hand\n").unwrap();
+    let before = site.snapshot("pi");
+    let ended = site.expect(1, &["apply", "p", "--yes"]);
+    assert!(ended.err.contains("stale") && ended.err.contains("copy:/srv/two"), "{}", ended.err);
+    assert!(!ended.err.contains("/srv/one"), "{}", ended.err);
+    assert_eq!(site.snapshot("pi"), before);
+}
+
+#[test]
+fn half_a_plan_is_no_plan() {
+    let site = Site::new(TASKS);
+    site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);
+    let text = std::fs::read_to_string(site.path("p")).unwrap();
+    std::fs::write(site.path("p"), &text[..text.len() / 2]).unwrap();
+    let ended = site.expect(1, &["apply", "p", "--yes"]);
+    assert!(ended.err.contains("not a whole plan"), "{}", ended.err);
+}
+
+#[test]
+fn a_command_may_bring_what_a_later_task_looked_at() {
+    let site = Site::new(
+        "- name: Install\n  command: {shell: true, argv: [\"mkdir -p /opt/app && echo default >/opt/app/conf\"], creates: /opt/app}\n\
+         - name: Configure\n  copy: {dest: /opt/app/conf, content: \"ours\\n\"}",
+    );
+    let plan = site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);
+    assert!(plan.out.contains("known after apply (command"), "{}", plan.out);
+    site.expect(0, &["apply", "p", "--yes"]);
+    assert_eq!(site.text("/opt/app/conf"), "ours\n");
+    site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+}
