@@ -48,6 +48,8 @@ pub struct Facts {
     pub sandbox: bool,
     /// The login's name, numeric uid and home.
     pub user: Login,
+    /// Who the program runs as: root behind `become`, else the login. What it makes belongs to this one.
+    pub identity: Login,
 }
 
 /// A distribution, from os-release.

@@ -2,8 +2,12 @@
 //! state ([`World`]), and the fixed shell runtime that carries both out. Knows nothing of what a resource means.
 
 pub mod facts;
+pub mod frame;
 pub mod op;
 pub mod probe;
+pub mod program;
+pub mod quote;
+pub mod runtime;
 pub mod world;
 
 pub use facts::Facts;

@@ -294,7 +294,7 @@ impl World {
 
     fn attrs(&self, mode: u32, owner: &Option<String>, group: &Option<String>, before: Option<&Attrs>) -> Attrs {
         let mut attrs = before.cloned().unwrap_or_else(|| {
-            let me = &self.facts.user;
+            let me = &self.facts.identity;
             // Numbers are not needed to compare by name; they are those of the login until the node says better.
             Attrs { mode, uid: me.uid, gid: me.uid, owner: me.name.clone(), group: me.name.clone() }
         });

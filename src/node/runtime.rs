@@ -1,0 +1,102 @@
+//! The fixed runtime: the bootstrap that an exec command starts, and the shell functions that are sent to it.
+//!
+//! The bootstrap is a reader loop. It reads a header line, takes exactly as many bytes as the header counts, and either
+//! evaluates them as a unit (`E n`) or appends them to a staged file (`D id n`). A unit that does not end with this
+//! session's sentinel was cut off, and nothing of it runs. See `docs/adr/0001-reader-loop.md`.
+
+use super::program::Unit;
+
+/// The PATH of everything that runs on a node.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The reader loop. No single quote, backslash, newline or `!`: it travels inside single quotes through any login shell.
+/// Input up to `#go NONCE` is dropped: with `sudo -S`, a password that nobody asked for arrives here.
+const LOOP: &str = concat!(
+    "umask 077; trap : PIPE HUP TERM; n=; H=; ",
+    r##"while IFS= read -r l; do case $l in "#go "*) n=${l#* }; break;; esac; done; l=; [ "$n" ] || exit 97; "##,
+    r##"while read -r k a b; do case $k in "##,
+    r##"E) u=$(dd bs="$a" count=1 iflag=fullblock 2>/dev/null); case $u in *"#end $n") eval "$u";; *) break;; esac;; "##,
+    r##"D) { dd bs="$b" count=1 iflag=fullblock 2>/dev/null; } >>"$R/s/$a" || break;; "##,
+    r##"*) break;; esac; done; u=; [ -z "$H" ] || h_bye"##,
+);
+
+/// How the program becomes another user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Become {
+    /// It does not.
+    #[default]
+    No,
+    /// `sudo`, asking for a password on standard input where one is `asked`.
+    Sudo {
+        /// Whose identity it takes.
+        user: String,
+        /// Whether a password will be sent.
+        asked: bool,
+    },
+    /// `doas`, which can only do it without a password here: it reads one from a terminal only.
+    Doas {
+        /// Whose identity it takes.
+        user: String,
+    },
+}
+
+/// The exec command that starts the loop as the login itself: one line that any login shell can run.
+pub fn bootstrap() -> String {
+    command(&Become::No)
+}
+
+/// The exec command that starts the loop, as whom `how` says.
+pub fn command(how: &Become) -> String {
+    let word = super::quote::quote;
+    let start = format!("env LC_ALL=C PATH={PATH} sh -c '{LOOP}'");
+    match how {
+        Become::No => format!("exec {start}"),
+        Become::Sudo { user, asked: true } => format!("exec sudo -S -p '' -u {} -- {start}", word(user)),
+        Become::Sudo { user, asked: false } => format!("exec sudo -n -u {} -- {start}", word(user)),
+        Become::Doas { user } => format!("exec doas -n -u {} {start}", word(user)),
+    }
+}
+
+/// The first bytes to send. A password must not contain a newline. The empty lines after it use up the further attempts
+/// that sudo allows, so that a wrong password ends sudo rather than eating the program.
+pub fn greeting(nonce: &str, password: Option<&str>) -> Vec<u8> {
+    match password {
+        Some(password) => format!("{password}\n\n\n#go {nonce}\n").into_bytes(),
+        None => format!("#go {nonce}\n").into_bytes(),
+    }
+}
+
+/// The functions that looking needs; to be sent first.
+pub fn preamble(seq: u32) -> Unit {
+    functions(
+        seq,
+        &[
+            include_str!("runtime/base.sh"),
+            include_str!("runtime/paths.sh"),
+            include_str!("runtime/facts.sh"),
+            include_str!("runtime/system.sh"),
+            include_str!("runtime/state.sh"),
+        ],
+    )
+}
+
+fn functions(seq: u32, parts: &[&str]) -> Unit {
+    let mut unit = Unit::new(seq);
+    for part in parts {
+        for line in part.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            unit.push(line);
+            unit.push("\n");
+        }
+    }
+    unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_can_travel_in_single_quotes_through_any_login_shell() {
+        assert!(!LOOP.contains(['\'', '\\', '\n', '!']), "{LOOP}");
+    }
+}

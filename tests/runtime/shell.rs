@@ -1,0 +1,169 @@
+//! A session with the runtime in a real shell.
+
+use homelab::node::frame::{Decoder, Frame};
+use homelab::node::program::{self, Look, Unit};
+use homelab::node::{Probe, runtime};
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
+
+pub const NONCE: &str = "n0nce";
+
+/// Which shell plays `sh`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sh {
+    Dash,
+    Bash,
+    Busybox,
+}
+
+pub const ALL: [Sh; 3] = [Sh::Dash, Sh::Bash, Sh::Busybox];
+
+/// A node: a shell, a PATH, a place for its state, and a directory to work in.
+pub struct Node {
+    pub sh: Sh,
+    dir: TempDir,
+}
+
+impl Node {
+    pub fn new(sh: Sh) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let bin = dir.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::create_dir(dir.path().join("root")).unwrap();
+        match sh {
+            Sh::Dash => symlink("/bin/dash", bin.join("sh")).unwrap(),
+            Sh::Bash => symlink("/bin/bash", bin.join("sh")).unwrap(),
+            Sh::Busybox => {
+                let busybox = Path::new("/bin/busybox");
+                assert!(busybox.exists(), "busybox is missing: apt-get install busybox-static");
+                let list = Command::new(busybox).arg("--list").output().unwrap();
+                for applet in String::from_utf8(list.stdout).unwrap().lines() {
+                    // As on a node without Debian's tools.
+                    if !applet.starts_with("dpkg") && applet != "rpm" {
+                        symlink(busybox, bin.join(applet)).unwrap();
+                    }
+                }
+            }
+        }
+        Node { sh, dir }
+    }
+
+    /// The directory to work in, as text.
+    pub fn root(&self) -> String {
+        self.dir.path().join("root").to_str().unwrap().to_owned()
+    }
+
+    pub fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.root())
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn bin(&self) -> PathBuf {
+        self.dir.path().join("bin")
+    }
+
+    /// The real exec command, with this node's PATH and state directory in it.
+    pub fn command(&self, how: &runtime::Become) -> String {
+        let bin = self.bin();
+        let path = match self.sh {
+            Sh::Busybox => bin.display().to_string(),
+            _ => format!("{}:{}", bin.display(), runtime::PATH),
+        };
+        runtime::command(how).replace(&format!("PATH={}", runtime::PATH), &format!("PATH={path} HOMELAB_STATE={}", self.state().display()))
+    }
+
+    pub fn connect(&self) -> Session {
+        Session::start(Command::new("/bin/sh").arg("-c").arg(self.command(&runtime::Become::No)))
+    }
+
+    /// Looks in a session of its own.
+    pub fn look(&self, probes: &[Probe]) -> Look {
+        let mut session = self.connect();
+        let look = session.look(probes, false);
+        session.close();
+        look
+    }
+}
+
+/// One channel.
+pub struct Session {
+    pub child: Child,
+    pub input: Option<ChildStdin>,
+    output: ChildStdout,
+    decoder: Decoder,
+    waiting: Vec<Frame>,
+    seq: u32,
+}
+
+impl Session {
+    pub fn start(command: &mut Command) -> Self {
+        Self::greet(command, None)
+    }
+
+    pub fn greet(command: &mut Command, password: Option<&str>) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take();
+        let output = child.stdout.take().unwrap();
+        let mut session = Session { child, input, output, decoder: Decoder::new(NONCE), waiting: Vec::new(), seq: 0 };
+        session.write(&runtime::greeting(NONCE, password));
+        let unit = runtime::preamble(session.next());
+        session.run(&unit);
+        session
+    }
+
+    pub fn next(&mut self) -> u32 {
+        self.seq += 1;
+        self.seq
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.input.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    /// Sends a unit and returns its answer, which must end with success.
+    pub fn run(&mut self, unit: &Unit) -> Vec<Frame> {
+        let (frames, status) = self.try_run(unit).expect("the session ended");
+        assert_eq!(status, 0, "{frames:?}");
+        frames
+    }
+
+    pub fn try_run(&mut self, unit: &Unit) -> Option<(Vec<Frame>, i32)> {
+        self.write(&unit.wire(NONCE));
+        self.answer(unit.seq())
+    }
+
+    pub fn answer(&mut self, seq: u32) -> Option<(Vec<Frame>, i32)> {
+        let mut frames = std::mem::take(&mut self.waiting);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            if let Some(at) = frames.iter().position(|frame| frame.ends(seq).is_some()) {
+                self.waiting = frames.split_off(at + 1);
+                let status = frames[at].ends(seq).unwrap();
+                return Some((frames, status));
+            }
+            let n = self.output.read(&mut buffer).unwrap();
+            if n == 0 {
+                return None;
+            }
+            frames.extend(self.decoder.push(&buffer[..n]).unwrap());
+        }
+    }
+
+    pub fn look(&mut self, probes: &[Probe], facts: bool) -> Look {
+        let unit = program::look(self.next(), probes, facts);
+        let frames = self.run(&unit);
+        program::read_look(&frames, probes).unwrap()
+    }
+
+    /// Ends the input and waits.
+    pub fn close(mut self) -> i32 {
+        drop(self.input.take());
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+}
