@@ -169,6 +169,11 @@ fn load(path: &Path) -> Result<KeyFile, Unusable> {
     }
 }
 
+/// The public key in `path`.
+pub fn public(path: &Path) -> Result<PublicKey, String> {
+    load_public_key(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// A key file named in the inventory cannot be used.
 pub(super) fn unusable(target: &Target, path: &Path, unusable: &Unusable) -> Diagnostic {
     let (why, hint) = match unusable {

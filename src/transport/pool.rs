@@ -51,7 +51,7 @@ impl Pool {
     }
 
     /// Connects to `target` anew (always a new login, which is what disarms a guard) and starts `program` there.
-    pub async fn open(&self, target: &Target, program: &Program) -> Result<Session, Diagnostic> {
+    pub async fn open_program(&self, target: &Target, program: &Program) -> Result<Session, Diagnostic> {
         let connection = self.connect(target).await?;
         Session::start(target, connection, program).await
     }

@@ -1,40 +1,27 @@
-//! Running the node's program as another user: what is executed, what is sent first, and what `sudo` meant.
+//! Running the node's program as another user: what is asked for, and what `sudo` meant.
 
 use super::hostkey::refused;
 use super::session::Lost;
 use super::target::{Become, Method};
-use super::{Secret, Target};
+use super::Target;
 use crate::lang::Diagnostic;
 
-/// The command line for the exec channel. Every login shell that is known can run it, fish included: plain words and one
-/// pair of single quotes around `script`, which must therefore contain neither a single quote nor a backslash.
-pub fn command(target: &Target, script: &str) -> Result<String, Diagnostic> {
-    if script.contains(['\'', '\\']) {
-        return Err(refused(target, "the bootstrap cannot be quoted for every shell").hint("this is a defect of homelab: please report it"));
-    }
-    let Some(Become { method, user, password }) = &target.privilege else { return Ok(format!("sh -c '{script}'")) };
+/// Whether `target` can be entered as it asks: said before anything is sent.
+pub fn check(target: &Target) -> Result<(), Diagnostic> {
+    let Some(Become { method, user, password }) = &target.privilege else { return Ok(()) };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if user.is_empty() || user.starts_with('-') || !user.chars().all(plain) {
         let message = format!("`{}` is not a name that {} can be given", user.replace(char::is_control, " "), method.name());
         return Err(refused(target, message).hint("set `become.user` to a login name"));
     }
-    let whom = if user == "root" { String::new() } else { format!("-u {user} ") };
-    // LC_ALL=C so that what it says can be recognised.
-    match (method, password) {
-        (Method::Sudo, Some(_)) => Ok(format!("env LC_ALL=C sudo -S -p \"\" {whom}-- sh -c '{script}'")),
-        (Method::Sudo, None) => Ok(format!("env LC_ALL=C sudo -n {whom}-- sh -c '{script}'")),
-        (Method::Doas, None) => Ok(format!("env LC_ALL=C doas -n {whom}-- sh -c '{script}'")),
-        (Method::Doas, Some(_)) => Err(refused(target, "doas takes a password from a terminal only")
-            .hint("add `permit nopass` for the login to doas.conf and drop `become.password`, or use sudo")),
+    if *method == Method::Doas && password.is_some() {
+        return Err(refused(target, "doas takes a password from a terminal only")
+            .hint("add `permit nopass` for the login to doas.conf and drop `become.password`, or use sudo"));
     }
-}
-
-/// What goes ahead of the program: the password, and two empty lines that a `sudo` which does not like it takes for the
-/// second and third try, so that it never eats the program.
-pub fn prelude(privilege: Option<&Become>) -> Option<Secret> {
-    let password = privilege?.password.as_ref()?;
-    let line = password.expose().lines().next().unwrap_or_default();
-    Some(Secret::new(format!("{line}\n\n\n")))
+    if password.as_ref().is_some_and(|password| password.expose().contains(['\n', '\r', '\0'])) {
+        return Err(refused(target, "the password for sudo has more than one line").hint("check `become.password`"));
+    }
+    Ok(())
 }
 
 /// What a session that ended before its first answer means, where privilege is why.
@@ -60,6 +47,9 @@ pub fn explain(target: &Target, lost: &Lost) -> Option<Diagnostic> {
         (format!("{method} is not installed"), format!("install {method}, set `become.method`, or log in as {}", privilege.user))
     } else if has(&["unknown user", "account validation failure", "account is locked", "account has expired", "password has expired"]) {
         (format!("{method} cannot become {}", privilege.user), "check `become.user`, and that the login's account is not locked or expired".to_owned())
+    } else if lost.exit == Some(1) && !said.trim().is_empty() {
+        // In a language that is not recognised, or something rare: its own words are shown below.
+        (format!("{method} did not start the program"), "what it said is above; a password is given with `--ask-become-pass` or `become.password`".to_owned())
     } else {
         return None;
     };

@@ -29,9 +29,9 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// What is started on a node.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// The argument of `sh -c`; without single quotes and backslashes.
-    pub script: String,
-    /// Sent first: what the script waits for before it begins.
+    /// The exec request: a line that the login shell runs.
+    pub command: String,
+    /// Sent ahead of the first call: a password for `sudo`, what the program waits for before it begins.
     pub greeting: Bytes,
 }
 
@@ -104,7 +104,7 @@ pub struct Session {
     read: ChannelReadHalf,
     write: ChannelWriteHalf<Msg>,
     /// Sent ahead of the first call.
-    first: VecDeque<Bytes>,
+    first: Bytes,
     stderr: VecDeque<u8>,
     exit: Option<u32>,
     /// Something was answered.
@@ -122,8 +122,8 @@ impl fmt::Debug for Session {
 impl Session {
     /// Starts `program` over `connection`, as `target` says.
     pub async fn start(target: &Target, connection: Arc<Connection>, program: &Program) -> Result<Session, Diagnostic> {
-        let command = privilege::command(target, &program.script)?;
-        let opened = timeout(target.connect_timeout, connection.exec(&command)).await;
+        privilege::check(target)?;
+        let opened = timeout(target.connect_timeout, connection.exec(&program.command)).await;
         let channel = match opened {
             Ok(Ok(channel)) => channel,
             Ok(Err(russh::Error::ChannelOpenFailure(_))) => {
@@ -132,10 +132,8 @@ impl Session {
             Ok(Err(error)) => return Err(unreachable(target, format!("the connection was lost: {}", connection.why().unwrap_or_else(|| error.to_string())))),
             Err(_) => return Err(unreachable(target, "no answer when opening a session")),
         };
-        let password = privilege::prelude(target.privilege.as_ref()).map(|secret| Bytes::copy_from_slice(secret.expose().as_bytes()));
         let (read, write) = channel.split();
-        let first = password.into_iter().chain([program.greeting.clone()]).filter(|bytes| !bytes.is_empty()).collect();
-        Ok(Session { connection, read, write, first, stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
+        Ok(Session { connection, read, write, first: program.greeting.clone(), stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
     }
 
     /// One call: sends `parts` and gives what the node answers to `answer`, piece by piece as it comes, until that says
@@ -158,7 +156,7 @@ impl Session {
         let moved = AtomicU64::new(0);
         let mut seen = 0;
         let why = {
-            let sending = send(&self.write, first.into_iter().map(Part::Bytes).chain(parts), &moved);
+            let sending = send(&self.write, std::iter::once(Part::Bytes(first)).chain(parts), &moved);
             tokio::pin!(sending);
             let mut sent = false;
             let mut until = Instant::now() + silence;

@@ -1,0 +1,9 @@
+//! The transport against real OpenSSH servers and an agent, and against servers that misbehave.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+
+mod bad_servers;
+mod hostkeys;
+mod jumps;
+mod logins;
+mod sessions;
+mod sshd;
