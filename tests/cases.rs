@@ -87,19 +87,28 @@ fn run(case: &Case) -> Result<Outcome, String> {
         let answer = seen.answer(&probe)?;
         answers.insert(probe, answer);
     }
-    seen.all_asked()?;
     let facts = case_seen::facts(case.text.get("facts"))?;
     let mut world = World::new(facts, answers);
     for resource in &earlier {
+        look_more(resource.as_ref(), &mut world, &mut seen)?;
         let ops = resource.plan(&world).map_err(|block| format!("{} is blocked: {block:?}", resource.id()))?;
         ops.iter().for_each(|op| world.effect(op));
     }
+    look_more(resource.as_ref(), &mut world, &mut seen)?;
+    seen.all_asked()?;
     describe(case, resource.as_ref(), &world, &mut outcome);
     match resource.plan(&world) {
         Ok(ops) => planned(resource.as_ref(), &ops, &mut world, &mut outcome),
         Err(block) => blocked(block, &mut outcome),
     }
     Ok(outcome)
+}
+
+/// The second round of questions, where there is one.
+fn look_more(resource: &dyn Resource, world: &mut World, seen: &mut Seen) -> Result<(), String> {
+    let answers: Result<_, String> = resource.look_more(world).into_iter().map(|probe| Ok((probe.clone(), seen.answer(&probe)?))).collect();
+    world.learn(answers?);
+    Ok(())
 }
 
 /// What a case may ask for beside the plan.
