@@ -5,7 +5,7 @@ use super::wire::{Wire, nonce};
 use crate::lang::{Diagnostic, Kind};
 use crate::node::runtime;
 use crate::transport::sandbox::{Sandbox, Server};
-use crate::transport::{Pool, Program};
+use crate::transport::{Method, Pool, Program, Target};
 use bytes::Bytes;
 
 /// Bytes that may be under way between this program and a sandbox's server.
@@ -14,9 +14,9 @@ const PIPE: usize = 256 << 10;
 /// Logs in and starts the runtime.
 pub async fn open(pool: &Pool, way: &Way) -> Result<Wire, Diagnostic> {
     let nonce = nonce();
-    let program = Program { script: runtime::script().to_owned(), greeting: Bytes::from(runtime::greeting(&nonce)) };
+    let program = program(way.target(), &nonce);
     match way {
-        Way::Ssh(target) => Ok(Wire::new(pool.open(target, &program).await?, target.clone(), nonce)),
+        Way::Ssh(target) => Ok(Wire::new(pool.open_program(target, &program).await?, target.clone(), nonce)),
         Way::Sandbox { target, dir, spec } => {
             let (dir, spec) = (dir.clone(), spec.clone());
             let made = tokio::task::spawn_blocking(move || Sandbox::prepare(&dir, &spec)).await;
@@ -31,4 +31,18 @@ pub async fn open(pool: &Pool, way: &Way) -> Result<Wire, Diagnostic> {
             Ok(Wire::new(session, target, nonce))
         }
     }
+}
+
+/// The runtime's command line and greeting for `target`, under the privilege that it asks for.
+fn program(target: &Target, nonce: &str) -> Program {
+    let password = target.privilege.as_ref().and_then(|privilege| privilege.password.as_ref());
+    let how = match &target.privilege {
+        None => runtime::Become::No,
+        Some(privilege) => match privilege.method {
+            Method::Sudo => runtime::Become::Sudo { user: privilege.user.clone(), asked: password.is_some() },
+            Method::Doas => runtime::Become::Doas { user: privilege.user.clone() },
+        },
+    };
+    let greeting = runtime::greeting(nonce, password.map(|secret| secret.expose()));
+    Program { command: runtime::command(&how), greeting: Bytes::from(greeting) }
 }

@@ -7,7 +7,7 @@ use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::playbook::{Config, Rollback};
+use crate::playbook::{Config, Play, Rollback};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,10 +145,11 @@ where
 
 async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, index: usize) {
     let play = &orders.config.plays[index];
+    let tolerated = play.max_failures.of(play.hosts.len());
     let mut failures = 0;
     let mut reached: Vec<String> = Vec::new();
-    for batch in orders.config.batches(index) {
-        if orders.stop.load(Ordering::SeqCst) || failures > play.max_failures.unwrap_or(usize::MAX) {
+    for batch in batches(play) {
+        if orders.stop.load(Ordering::SeqCst) || failures > tolerated {
             break;
         }
         reached.extend(batch.iter().cloned());
@@ -177,7 +178,7 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         member.run.abandon().await;
     }
     let stopped = orders.stop.load(Ordering::SeqCst);
-    let too_many = failures > play.max_failures.unwrap_or(usize::MAX);
+    let too_many = failures > tolerated;
     for member in members.values_mut().filter(|member| member.end.is_none()) {
         if stopped {
             member.run.abandon().await;
@@ -191,6 +192,20 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
             ));
         }
     }
+}
+
+/// The play's hosts in the batches that `serial` asks for; its last size repeats.
+fn batches(play: &Play) -> Vec<Vec<String>> {
+    let (mut batches, mut left) = (Vec::new(), play.hosts.as_slice());
+    let mut sizes = play.serial.iter().map(|serial| serial.of(play.hosts.len()));
+    let mut size = left.len();
+    while !left.is_empty() {
+        size = sizes.next().unwrap_or(size).clamp(1, left.len());
+        let (batch, rest) = left.split_at(size);
+        batches.push(batch.to_vec());
+        left = rest;
+    }
+    batches
 }
 
 impl Member {
