@@ -3,7 +3,7 @@
 use super::agent::Agent;
 use super::connect::{Context, Verifier};
 use super::hostkey::{refused, unreachable};
-use super::keys::{KeyFile, Unusable, defaults, unusable};
+use super::keys::{KeyFile, Unusable, at_home, defaults, unusable};
 use super::{Target, connect::Line};
 use crate::lang::Diagnostic;
 use russh::client::{AuthResult, Handle};
@@ -94,7 +94,10 @@ pub(super) async fn login(handle: &mut Handle<Verifier>, target: &Target, contex
 /// The keys to offer, in `ssh`'s order, each once; and what was left out and why.
 fn candidates(target: &Target, context: &Context, held: &[PublicKey]) -> Result<(Vec<Candidate>, Vec<String>), Diagnostic> {
     let named = !target.keys.is_empty();
-    let paths = if named { target.keys.clone() } else { defaults(context.home.as_deref()) };
+    let paths = match named {
+        true => target.keys.iter().map(|path| at_home(path, context.home.as_deref())).collect(),
+        false => defaults(context.home.as_deref()),
+    };
     let (mut by_agent, mut by_file, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     let mut seen: Vec<PublicKey> = Vec::new();
     for path in paths {

@@ -141,6 +141,7 @@ fn plain(error: &russh::Error) -> String {
     match error {
         russh::Error::KeepaliveTimeout => "the host no longer answers".into(),
         russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the connection was closed".into(),
+        russh::Error::IO(error) if error.kind() == io::ErrorKind::ConnectionReset => "the connection was reset".into(),
         russh::Error::IO(error) => error.kind().to_string(),
         russh::Error::HUP | russh::Error::Disconnect => "the connection was closed".into(),
         other => other.to_string(),
@@ -249,6 +250,8 @@ impl Connection {
         self.cost.channel();
         self.cost.turns(1);
         let channel = self.handle.channel_open_session().await?;
+        // Where the server takes it, what sudo and others say is in a language that is recognised.
+        channel.set_env(false, "LC_ALL", "C").await?;
         channel.exec(false, command).await?;
         Ok(channel)
     }

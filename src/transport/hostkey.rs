@@ -42,6 +42,8 @@ pub(super) struct Known {
     entries: Vec<Entry>,
     /// Entries for the name without the port; they can vouch for a key, but not contradict one.
     portless: Vec<Entry>,
+    /// Pins that are whole keys, whose kind is therefore known too.
+    pinned: Vec<PublicKey>,
 }
 
 impl Known {
@@ -57,7 +59,8 @@ impl Known {
             true => find(&target.address.to_lowercase())?,
             false => Vec::new(),
         };
-        Ok(Known { entries: find(&target.known_as())?, portless })
+        let pinned = target.pins.iter().filter_map(|pin| PublicKey::from_openssh(pin.trim()).ok()).collect();
+        Ok(Known { entries: find(&target.known_as())?, portless, pinned })
     }
 
     /// Host key algorithms to ask for: the kinds already known first, so that a host with several keys shows that one.
@@ -72,12 +75,13 @@ impl Known {
             rsa(HashAlg::Sha512),
             rsa(HashAlg::Sha256),
         ];
-        let known = |algorithm: &Algorithm| {
-            self.entries.iter().chain(&self.portless).filter(|entry| entry.mark == Mark::Trusted).any(|entry| {
-                let has = entry.key.algorithm();
-                has == *algorithm || (matches!(has, Algorithm::Rsa { .. }) && matches!(algorithm, Algorithm::Rsa { .. }))
-            })
+        let trusted = self.entries.iter().chain(&self.portless).filter(|entry| entry.mark == Mark::Trusted).map(|entry| &entry.key);
+        let had: Vec<Algorithm> = match self.pinned.is_empty() {
+            true => trusted.map(PublicKey::algorithm).collect(),
+            false => self.pinned.iter().map(PublicKey::algorithm).collect(),
         };
+        let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
+        let known = |algorithm: &Algorithm| had.iter().any(|has| has == algorithm || (is_rsa(has) && is_rsa(algorithm)));
         all.sort_by_key(|algorithm| !known(algorithm));
         all
     }
@@ -94,12 +98,12 @@ impl Known {
         }
         if !target.pins.is_empty() {
             let shown = key.fingerprint();
-            if target.pins.iter().any(|pin| pin.trim_end_matches('=') == shown) {
+            if target.pins.iter().any(|pin| fingerprint(pin) == shown) {
                 return Ok(());
             }
             let mut diagnostic = refused(target, "the host key is not the pinned one").note(format!("shown:  {key}"), None);
             for pin in &target.pins {
-                diagnostic = diagnostic.note(format!("pinned: {pin}"), None);
+                diagnostic = diagnostic.note(format!("pinned: {}", fingerprint(pin)), None);
             }
             return Err(diagnostic.hint(format!(
                 "find out why before anything else: someone may be in between. If the machine was set up anew, compare with \
@@ -134,6 +138,14 @@ impl Known {
             diagnostic = diagnostic.note(format!("{}: @cert-authority is not used: host certificates are not checked", place(entry)), None);
         }
         diagnostic.hint(format!("compare it with the machine's own, then `homelab trust INVENTORY --limit {}`", target.name))
+    }
+}
+
+/// The fingerprint of a pin, which is one itself or a public key line.
+fn fingerprint(pin: &str) -> String {
+    match PublicKey::from_openssh(pin.trim()) {
+        Ok(key) => key.fingerprint(HashAlg::Sha256).to_string(),
+        Err(_) => pin.trim().trim_end_matches('=').to_owned(),
     }
 }
 

@@ -190,3 +190,11 @@ pub(super) fn defaults(home: Option<&Path>) -> Vec<PathBuf> {
     let names = ["id_ed25519", "id_ecdsa", "id_rsa"];
     home.map(|home| names.iter().map(|name| home.join(".ssh").join(name)).collect()).unwrap_or_default()
 }
+
+/// `path` with a leading `~` resolved.
+pub(super) fn at_home(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use russh::keys::{PublicKey, parse_public_key_base64};
 use sha1::{Digest, Sha1};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -219,8 +219,7 @@ fn without(line: &str, names: &str, name: &str) -> Option<Vec<u8>> {
 }
 
 fn hashed_name(name: &str) -> io::Result<String> {
-    let mut salt = [0u8; 20];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut salt)?;
+    let salt: [u8; 20] = super::random::bytes()?;
     Ok(format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hmac_sha1(&salt, name.as_bytes()))))
 }
 

@@ -2,6 +2,7 @@
 
 use super::connect::{Connection, Context};
 use super::keys::KeyRing;
+use super::runtime::{self, Talk};
 use super::session::{Program, Session};
 use super::wire::Duplex;
 use super::{Cost, HostKey, KnownHosts, Prompt, Target};
@@ -50,7 +51,15 @@ impl Pool {
         &self.0.context.cost
     }
 
-    /// Connects to `target` anew (always a new login, which is what disarms a guard) and starts `program` there.
+    /// Connects to `target` anew (always a new login, which is what disarms a guard) and starts the runtime there, as
+    /// whom the target says. Nothing has been answered yet when it returns: a `sudo` that refuses, or a login without a
+    /// shell, is told by the first call ([`Lost::diagnostic`](super::Lost::diagnostic) words it).
+    pub async fn open(&self, target: &Target) -> Result<Talk, Diagnostic> {
+        let (program, nonce) = runtime::program(target)?;
+        Ok(Talk::new(self.open_program(target, &program).await?, nonce))
+    }
+
+    /// Connects to `target` anew and starts `program` there.
     pub async fn open_program(&self, target: &Target, program: &Program) -> Result<Session, Diagnostic> {
         let connection = self.connect(target).await?;
         Session::start(target, connection, program).await
@@ -62,13 +71,14 @@ impl Pool {
         Connection::open(target, &self.0.context, through).await
     }
 
-    /// A session over a stream that leads to an SSH server: the sandbox. Jump hosts do not apply.
-    pub async fn open_stream<S>(&self, target: &Target, stream: S, program: &Program) -> Result<Session, Diagnostic>
+    /// The runtime over a stream that leads to an SSH server: the sandbox. Jump hosts do not apply.
+    pub async fn open_stream<S>(&self, target: &Target, stream: S) -> Result<Talk, Diagnostic>
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
+        let (program, nonce) = runtime::program(target)?;
         let connection = self.connect_stream(target, stream).await?;
-        Session::start(target, connection, program).await
+        Ok(Talk::new(Session::start(target, connection, &program).await?, nonce))
     }
 
     /// Logs in over a stream that leads to an SSH server.

@@ -21,6 +21,10 @@ pub fn check(target: &Target) -> Result<(), Diagnostic> {
     if password.as_ref().is_some_and(|password| password.expose().contains(['\n', '\r', '\0'])) {
         return Err(refused(target, "the password for sudo has more than one line").hint("check `become.password`"));
     }
+    // Where sudo does not ask, the password reaches the runtime, which drops everything up to its own first word.
+    if password.as_ref().is_some_and(|password| password.expose().starts_with("#go ")) {
+        return Err(refused(target, "the password for sudo must not begin with `#go `").hint("choose another password"));
+    }
     Ok(())
 }
 

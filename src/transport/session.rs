@@ -5,11 +5,12 @@
 //! never stands still; what is sent is bounded by the channel's window, so that a payload of any size needs little memory.
 
 use super::hostkey::{refused, unreachable};
+use super::pump::Pump;
 use super::{Connection, Target, privilege};
 use crate::lang::{Diagnostic, Kind};
 use bytes::{Bytes, BytesMut};
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelWriteHalf};
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
@@ -101,7 +102,7 @@ impl Lost {
 /// One conversation.
 pub struct Session {
     connection: Arc<Connection>,
-    read: ChannelReadHalf,
+    read: Pump,
     write: ChannelWriteHalf<Msg>,
     /// Sent ahead of the first call.
     first: Bytes,
@@ -133,7 +134,7 @@ impl Session {
             Err(_) => return Err(unreachable(target, "no answer when opening a session")),
         };
         let (read, write) = channel.split();
-        Ok(Session { connection, read, write, first: program.greeting.clone(), stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
+        Ok(Session { connection, read: Pump::start(read), write, first: program.greeting.clone(), stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
     }
 
     /// One call: sends `parts` and gives what the node answers to `answer`, piece by piece as it comes, until that says
@@ -153,6 +154,7 @@ impl Session {
         self.spoiled = Some("an earlier call was not finished".into());
         self.connection.cost().turns(1);
         let first = std::mem::take(&mut self.first);
+        let _reading = self.read.reading();
         let moved = AtomicU64::new(0);
         let mut seen = 0;
         let why = {
@@ -240,6 +242,7 @@ impl Session {
         };
         let heard = timeout(LAST_WORDS, listen).await.is_ok();
         match self.exit {
+            _ if self.read.flooded() => "the node sent more than it was asked for".into(),
             Some(status) => format!("the program on the node ended with exit status {status}"),
             None if heard && !self.connection.is_open() => self.connection.why().unwrap_or_else(|| "the connection was closed".into()),
             None => "the program on the node ended".into(),

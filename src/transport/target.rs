@@ -69,11 +69,11 @@ pub struct Target {
     pub port: u16,
     /// Login name.
     pub user: String,
-    /// Key files, tried in this order. Empty: the agent's keys and the default files of `~/.ssh`.
+    /// Key files, tried in this order; a leading `~` is the home directory. Empty: the agent's keys and the default files of `~/.ssh`.
     pub keys: Vec<PathBuf>,
     /// Whether the keys of the agent at `SSH_AUTH_SOCK` may be offered.
     pub agent: bool,
-    /// Host keys that are trusted, as `SHA256:…`. Not empty: these and no others, whatever known_hosts says.
+    /// Host keys that are trusted, as `SHA256:…` or as public key lines. Not empty: these and no others, whatever known_hosts says.
     pub pins: Vec<String>,
     /// The name to look up in known_hosts in place of the address.
     pub host_key_alias: Option<String>,

@@ -91,3 +91,13 @@ async fn an_alias_is_looked_up_in_place_of_the_address_and_a_name_without_port_v
     known_hosts::record(&known, "127.0.0.1", &host, false).unwrap();
     assert!(once(&pool(&known), &target, "echo done").await.is_ok(), "as ssh does for a port that is not 22");
 }
+
+#[tokio::test]
+async fn a_pin_may_be_a_whole_key_of_any_kind_the_host_has() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let key = keygen(sshd.dir.path(), "key", &["-t", "ed25519"]);
+    sshd.authorize(&key);
+    let mut target = sshd.target_with("pi", &key);
+    target.pins = vec![std::fs::read_to_string(sshd.path("host_rsa.pub")).unwrap()];
+    assert_eq!(once(&pool(&sshd.path("none")), &target, "echo done").await.map_err(|d| text(&d)).unwrap(), "done\n");
+}

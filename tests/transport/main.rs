@@ -7,3 +7,5 @@ mod jumps;
 mod logins;
 mod sessions;
 mod sshd;
+mod sudo;
+mod talk;

@@ -132,8 +132,9 @@ async fn the_end_of_the_program_and_of_the_line_are_told_apart() {
     let said = text(&lost.diagnostic(&target));
     assert!(said.starts_with("Refused") && said.contains("exit status 3") && said.contains("it said: oops"), "{said}");
 
-    let mut session = pool.open_program(&target, &program("head -c 100000 /dev/zero | tr '\\0' e >&2; echo begun; kill -9 $PPID; sleep 5", "")).await.unwrap();
-    let lost = ask(&mut session, "").await.unwrap_err();
+    let mut session = pool.open_program(&target, &program("head -c 100000 /dev/zero | tr '\\0' e >&2; echo done; read x; kill -9 $PPID; sleep 5", "")).await.unwrap();
+    ask(&mut session, "").await.unwrap();
+    let lost = ask(&mut session, "now\n").await.unwrap_err();
     assert_eq!((lost.exit, lost.early, lost.stderr.len()), (None, false, 16 * 1024));
     let diagnostic = lost.diagnostic(&target);
     assert_eq!(diagnostic.kind, Kind::Unreachable);

@@ -79,6 +79,8 @@ impl Sshd {
         keygen(dir.path(), "host_ecdsa", &["-t", "ecdsa"]);
         keygen(dir.path(), "host_rsa", &["-t", "rsa"]);
         std::fs::write(dir.path().join("authorized_keys"), "").unwrap();
+        // Other users' logins read it as themselves.
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         if me() == "root" {
             std::fs::create_dir_all("/run/sshd").unwrap();
         }

@@ -1,0 +1,62 @@
+//! The runtime over real SSH.
+
+use crate::sshd::{Sshd, pool, text};
+use homelab::lang::Diagnostic;
+use homelab::node::frame::Frame;
+use homelab::node::program::{look, read_look};
+use homelab::transport::{Pool, Talk, Target};
+use std::time::Duration;
+
+/// Opens and asks for facts; the frames, and the session for more.
+pub async fn facts(pool: &Pool, target: &Target) -> Result<(Vec<Frame>, Talk), Diagnostic> {
+    let mut talk = pool.open(target).await?;
+    let seq = talk.next_seq();
+    let frames = talk.call(&[look(seq, &[], true)], Duration::from_secs(20), |_| {}).await.map_err(|lost| lost.diagnostic(target))?;
+    Ok((frames, talk))
+}
+
+#[tokio::test]
+async fn looking_is_one_channel_and_one_turn() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    let pool = pool(&sshd.path("known_hosts"));
+    let (frames, mut talk) = facts(&pool, &target).await.map_err(|d| text(&d)).unwrap();
+    let seen = read_look(&frames, &[]).unwrap();
+    assert!(!seen.facts.expect("facts were asked for").kernel.is_empty());
+    let spent = pool.cost().spent();
+    assert_eq!((spent.connections, spent.channels, spent.round_trips), (1, 1, 8));
+
+    let seq = talk.next_seq();
+    let mut live = 0;
+    let again = talk.call(&[look(seq, &[], true)], Duration::from_secs(20), |_| live += 1).await.unwrap();
+    assert_eq!(live, again.len());
+    assert_eq!(pool.cost().spent().round_trips, 9);
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_login_that_prints_is_not_in_the_way() {
+    let command = "ForceCommand echo Welcome; echo '@0 end 0 0 0'; eval \"$SSH_ORIGINAL_COMMAND\"";
+    let Some(sshd) = Sshd::start(command) else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    facts(&pool(&sshd.path("known_hosts")), &target).await.map_err(|d| text(&d)).unwrap();
+}
+
+#[tokio::test]
+async fn a_login_without_a_shell_says_why() {
+    let Some(sshd) = Sshd::start("ForceCommand echo This account is currently not available.; exit 1") else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    let said = text(&facts(&pool(&sshd.path("known_hosts")), &target).await.unwrap_err());
+    assert!(said.starts_with("Refused") && said.contains("no shell answers") && said.contains("it said: This account is currently not available."), "{said}");
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_killed_in_the_middle_is_a_lost_session() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    let (_, mut talk) = facts(&pool(&sshd.path("known_hosts")), &target).await.map_err(|d| text(&d)).unwrap();
+    let part = homelab::transport::Part::Bytes("nonsense\n".into());
+    let lost = talk.send([part], 2, Duration::from_secs(20), |_| {}).await.unwrap_err();
+    assert!(!lost.early);
+    assert!(text(&lost.diagnostic(&target)).contains("the program on the node ended"), "{lost:?}");
+}
