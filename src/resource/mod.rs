@@ -12,6 +12,7 @@ pub mod edit;
 pub mod file;
 pub mod hostname;
 pub mod lineinfile;
+pub mod mode;
 pub mod params;
 pub mod put;
 pub mod sysctl;
