@@ -158,6 +158,7 @@ pub fn answered(world: &World, probes: &[Probe]) -> Result<(), Block> {
                 Probe::Group { name } => format!("the group {name}"),
                 Probe::Sysctl { key } => key.clone(),
                 Probe::Run(_) => "the command".to_owned(),
+                Probe::Hostname => "the host name".to_owned(),
                 _ => "it".to_owned(),
             };
             return Err(Block::refused(

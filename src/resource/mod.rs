@@ -5,18 +5,24 @@
 
 pub mod attrs;
 pub mod authorized_key;
+pub mod blockinfile;
 pub mod command;
 pub mod copy;
 pub mod cron;
 mod cron_time;
+pub mod docs;
+pub mod edit;
 pub mod file;
 pub mod group;
+pub mod hostname;
+pub mod lineinfile;
 mod names;
 pub mod package;
 pub mod params;
 pub mod put;
 pub mod service;
 mod ssh_key;
+pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
 pub mod user;
@@ -130,13 +136,17 @@ pub struct KindSpec {
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
     &authorized_key::AUTHORIZED_KEY,
+    &blockinfile::BLOCKINFILE,
     &command::COMMAND,
     &copy::COPY,
     &cron::CRON,
     &file::FILE,
     &group::GROUP,
+    &hostname::HOSTNAME,
+    &lineinfile::LINEINFILE,
     &package::PACKAGE,
     &service::SERVICE,
+    &sysctl::SYSCTL,
     &systemd_unit::SYSTEMD_UNIT,
     &template::TEMPLATE,
     &user::USER,
