@@ -11,6 +11,7 @@ mod case_ops;
 mod case_seen;
 
 use case_seen::Seen;
+use homelab::node::probe::Node;
 use homelab::node::{Op, Standing, World};
 use homelab::resource::{Block, Resource, kind};
 use serde_json::{Map, Value, json};
@@ -19,32 +20,44 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What comes of `tasks` on a node of which `seen` is seen, in the notation of the cases: per task its ops, or a map of
 /// `later`, `unmet` or `refused`; ops that lie behind an opaque step are told with their causes as `open`.
 fn chain(seen: &str, tasks: &str) -> Vec<Value> {
-    let tasks: Vec<Map<String, Value>> = serde_saphyr::from_str(tasks).unwrap();
-    let resources: Vec<Box<dyn Resource>> = tasks
-        .into_iter()
-        .map(|task| {
-            let (name, params) = task.into_iter().next().unwrap();
-            let spec = kind(&name).unwrap_or_else(|| panic!("there is no resource {name}"));
-            let args = case_args::args(spec, &Map::from_iter([("params".to_owned(), params)])).unwrap();
-            (spec.build)(&args).unwrap()
-        })
-        .collect();
+    let resources = build(serde_saphyr::from_str(tasks).unwrap());
     let seen: Value = serde_saphyr::from_str(seen).unwrap();
     let mut seen = Seen::new(Some(&seen)).unwrap();
+    let mut world = look(&resources, &mut seen);
+    let outcome: Vec<Value> = resources.iter().map(|resource| step(resource.as_ref(), &mut world, &mut seen)).collect();
+    seen.all_asked().unwrap();
+    let mut owned = BTreeSet::new();
+    for resource in &resources {
+        assert!(owned.insert(resource.id().to_string()), "two tasks are {}", resource.id());
+        for claim in resource.claims() {
+            assert!(owned.insert(format!("{claim:?}")), "{} claims what another has: {claim:?}", resource.id());
+        }
+    }
+    for (resource, _) in resources.iter().zip(&outcome).filter(|(_, outcome)| outcome.get("unmet").is_none()) {
+        let left = resource.settled(&world);
+        let done = matches!(&left, Ok(ops) if ops.is_empty()) || matches!(left, Err(Block::Later(_)));
+        assert!(done, "the Law: {} still wants {left:?}", resource.id());
+    }
+    outcome
+}
+
+fn build(tasks: Vec<Map<String, Value>>) -> Vec<Box<dyn Resource>> {
+    let one = |task: Map<String, Value>| {
+        let (name, params) = task.into_iter().next().unwrap();
+        let spec = kind(&name).unwrap_or_else(|| panic!("there is no resource {name}"));
+        let args = case_args::args(spec, &Map::from_iter([("params".to_owned(), params)])).unwrap();
+        (spec.build)(&args).unwrap()
+    };
+    tasks.into_iter().map(one).collect()
+}
+
+fn look(resources: &[Box<dyn Resource>], seen: &mut Seen) -> World {
     let mut answers = BTreeMap::new();
     for probe in resources.iter().flat_map(|resource| resource.look()) {
         let answer = seen.answer(&probe).unwrap();
         answers.insert(probe, answer);
     }
-    let mut world = World::new(case_seen::facts(None).unwrap(), answers);
-    let outcome = resources.iter().map(|resource| step(resource.as_ref(), &mut world, &mut seen)).collect();
-    seen.all_asked().unwrap();
-    for resource in &resources {
-        let left = resource.settled(&world);
-        let done = matches!(&left, Ok(ops) if ops.is_empty()) || matches!(left, Err(Block::Later(_) | Block::Unmet(_)));
-        assert!(done, "the Law: {} still wants {left:?}", resource.id());
-    }
-    outcome
+    World::new(case_seen::facts(None).unwrap(), answers)
 }
 
 fn step(resource: &dyn Resource, world: &mut World, seen: &mut Seen) -> Value {
@@ -99,7 +112,7 @@ fn a_directory_a_file_in_it_the_unit_that_runs_it_and_its_service() {
         "{unit mine.service: not-found inactive}",
         r#"
 - file: {path: /opt/mine, state: directory, mode: "0755"}
-- copy: {dest: /opt/mine/run, content: "#!/bin/sh\n", mode: "0755"}
+- copy: {dest: /opt/mine/run, content: "exec true\n", mode: "0755"}
 - systemd_unit: {name: mine.service, content: "[Service]\nExecStart=/opt/mine/run\n[Install]\nWantedBy=multi-user.target\n"}
 - service: {name: mine, state: started, enabled: true}
 "#,
@@ -140,18 +153,19 @@ fn a_group_a_user_her_key_and_her_job() {
 
 #[test]
 fn a_home_elsewhere_is_found_in_the_plan() {
+    let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP/+/fz7+vn49/b19PPy8fDv7u3s6+rp6Ofm5eTj4uHg";
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
     let tasks = format!(
         r#"
 - user: {{name: git, home: /srv/git}}
 - authorized_key: {{user: git, key: "{key}"}}
-- authorized_key: {{user: git, key: "{key} again"}}
+- authorized_key: {{user: git, key: "{other}"}}
 "#
     );
     let expected = r#"
 - [user git]
 - [mkdir /srv/git/.ssh 0700 git:git, /srv/git/.ssh/authorized_keys 0600 git:git]
-- []
+- [/srv/git/.ssh/authorized_keys 0600 git:git]
 "#;
     assert_eq!(chain("{}", &tasks), wished(expected));
 }
@@ -235,4 +249,25 @@ fn a_unit_its_drop_in_and_its_timer() {
 - [restart mine.timer]
 "#;
     assert_eq!(outcome, wished(expected));
+}
+
+#[test]
+fn three_lines_are_one_content() {
+    let tasks: Vec<Map<String, Value>> = serde_saphyr::from_str(
+        r#"
+- lineinfile: {path: /etc/mine.conf, line: "a=1", create: true, mode: "0600"}
+- lineinfile: {path: /etc/mine.conf, line: "b=2"}
+- lineinfile: {path: /etc/mine.conf, regexp: "^a=", line: "a=3"}
+"#,
+    )
+    .unwrap();
+    let (resources, mut seen) = (build(tasks), Seen::new(None).unwrap());
+    let mut world = look(&resources, &mut seen);
+    for resource in &resources {
+        let outcome = step(resource.as_ref(), &mut world, &mut seen);
+        assert_eq!(outcome, json!(["/etc/mine.conf 0600"]), "{}", resource.id());
+    }
+    let Some(Node::File(file)) = world.path("/etc/mine.conf") else { panic!("no file") };
+    assert_eq!(file.text.as_deref().map(Vec::as_slice), Some(b"a=3\nb=2\n".as_slice()));
+    assert_eq!(file.attrs.mode, 0o600);
 }
