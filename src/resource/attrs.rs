@@ -64,7 +64,7 @@ impl Wish {
     pub fn bits(&self, present: Option<u32>, fresh: u32, dir: bool) -> u32 {
         match &self.mode {
             Some(Mode::Bits(bits)) => *bits,
-            Some(Mode::Symbolic(text)) => symbolic(text, present.unwrap_or(fresh), dir),
+            Some(Mode::Symbolic(text)) => super::mode::apply(text, present.unwrap_or(fresh), dir),
             None => present.unwrap_or(fresh),
         }
     }
@@ -115,10 +115,6 @@ fn single(world: &World, path: &str, owner: Option<&str>, group: Option<&str>) -
         )),
         _ => Ok(()),
     }
-}
-
-fn symbolic(_text: &str, present: u32, _dir: bool) -> u32 {
-    present
 }
 
 /// `path` without doubled and trailing slashes, as probes want it; and whether it ended in one.

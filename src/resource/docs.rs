@@ -90,7 +90,7 @@ mod tests {
             let mut names = std::collections::BTreeSet::new();
             for param in kind.params {
                 assert!(param.help.ends_with('.'), "{}.{}: {:?}", kind.name, param.name, param.help);
-                assert!(!(param.required && !param.default.is_empty()), "{}.{}: required, with a default", kind.name, param.name);
+                assert!(!param.required || param.default.is_empty(), "{}.{}: required, with a default", kind.name, param.name);
                 for name in [&param.name].into_iter().chain(param.aliases) {
                     assert!(names.insert(*name), "{}: `{name}` twice", kind.name);
                 }
