@@ -2,12 +2,13 @@
 //! one exec channel; units that need no answer in between travel together.
 
 use crate::lang::{Diagnostic, Kind};
-use crate::node::frame::{Decoder, Frame};
+use crate::node::frame::Frame;
 use crate::node::op::Body;
 use crate::node::probe::Ran;
 use crate::node::program::{self, Look, Unit, Unwound};
 use crate::node::{Answers, Content, Op, Probe, runtime};
-use crate::transport::{Lost, Part, Session, Target};
+use crate::transport::sandbox::Server;
+use crate::transport::{Part, Talk, Target};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,91 +57,42 @@ pub enum Done {
 }
 
 /// The program on a node.
-#[derive(Debug)]
 pub struct Wire {
-    session: Option<Session>,
+    talk: Option<Talk>,
     target: Target,
-    nonce: String,
-    decoder: Decoder,
-    seq: u32,
-    looked: bool,
+    /// The functions that act have been sent.
     acting: bool,
-}
-
-/// A nonce for a session: tells its frames from anything else that a login may print.
-pub fn nonce() -> String {
-    use std::io::Read;
-    let mut bytes = [0u8; 12];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    if read.is_err() {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        bytes.copy_from_slice(&now.as_nanos().to_le_bytes()[..12]);
-    }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// A sandbox lives as long as the line to it.
+    _sandbox: Option<Server>,
 }
 
 impl Wire {
-    /// The program that `session` has started with `nonce`.
-    pub fn new(session: Session, target: Target, nonce: String) -> Self {
-        let decoder = Decoder::new(&nonce);
-        Wire { session: Some(session), target, nonce, decoder, seq: 0, looked: false, acting: false }
+    /// Over `talk`, which has just been opened.
+    pub fn new(talk: Talk, target: Target, sandbox: Option<Server>) -> Self {
+        Wire { talk: Some(talk), target, acting: false, _sandbox: sandbox }
     }
 
     /// Ends the conversation.
     pub async fn close(&mut self) {
-        if let Some(session) = self.session.take() {
-            session.close().await;
+        if let Some(talk) = self.talk.take() {
+            talk.close().await;
         }
+        self._sandbox = None;
     }
 
-    fn next(&mut self) -> u32 {
-        self.seq += 1;
-        self.seq
+    fn talk(&mut self) -> Result<&mut Talk, Trouble> {
+        self.talk.as_mut().ok_or_else(|| Trouble(Box::new(Diagnostic::new(Kind::Failed, "the line was closed").hint("run it again"))))
     }
 
-    /// The runtime's functions, ahead of their first use.
-    fn functions(&mut self, acting: bool) -> Vec<Part> {
-        let mut parts = Vec::new();
-        if !std::mem::replace(&mut self.looked, true) {
-            let seq = self.next();
-            parts.push(self.part(&runtime::preamble(seq)));
-        }
-        if acting && !std::mem::replace(&mut self.acting, true) {
-            let seq = self.next();
-            parts.push(self.part(&runtime::acts(seq)));
-        }
-        parts
-    }
-
-    fn part(&self, unit: &Unit) -> Part {
-        Part::Bytes(Bytes::from(unit.wire(&self.nonce)))
-    }
-
-    /// Sends `parts` and gathers frames until unit `last` has ended.
-    async fn exchange(&mut self, parts: Vec<Part>, last: u32, silence: Duration) -> Result<Vec<Frame>, Trouble> {
-        let Some(session) = &mut self.session else {
-            return Err(Trouble(Box::new(Diagnostic::new(Kind::Failed, "the line was closed").hint("run it again"))));
+    /// Sends units made by `make` from their sequence numbers, and gives the frames of each.
+    async fn call(&mut self, make: Vec<Make<'_>>, silence: Duration) -> Result<Vec<Vec<Frame>>, Trouble> {
+        let units: Vec<Unit> = {
+            let talk = self.talk()?;
+            make.into_iter().map(|make| make(talk.next_seq())).collect()
         };
-        let decoder = &mut self.decoder;
-        let mut frames = Vec::new();
-        let answer = |bytes: &[u8]| {
-            for frame in decoder.push(bytes).map_err(|error| error.to_string())? {
-                let ended = frame.ends(last).is_some();
-                frames.push(frame);
-                if ended {
-                    return Ok(Some(()));
-                }
-            }
-            Ok(None)
-        };
-        match session.exchange(parts, silence, answer).await {
-            Ok(()) => Ok(frames),
-            Err(lost) => Err(self.lost(&lost)),
-        }
-    }
-
-    fn lost(&self, lost: &Lost) -> Trouble {
-        Trouble(Box::new(lost.diagnostic(&self.target)))
+        let frames = self.talk()?.call(&units, silence, |_| {}).await;
+        let frames = frames.map_err(|lost| Trouble(Box::new(lost.diagnostic(&self.target))))?;
+        Ok(split(frames, &units))
     }
 
     fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {
@@ -151,16 +103,27 @@ impl Wire {
 
     /// Asks.
     pub async fn look(&mut self, probes: &[Probe], facts: bool) -> Result<Look, Trouble> {
-        let mut parts = self.functions(false);
-        let seq = self.next();
-        parts.push(self.part(&program::look(seq, probes, facts)));
-        let frames = self.exchange(parts, seq, PATIENCE).await?;
-        program::read_look(&own(&frames, seq), probes).map_err(|error| self.nonsense(&error))
+        let answers = self.call(vec![Box::new(|seq| program::look(seq, probes, facts))], PATIENCE).await?;
+        let frames = answers.last().map(Vec::as_slice).unwrap_or_default();
+        program::read_look(frames, probes).map_err(|error| self.nonsense(&error))
     }
 }
 
-/// The frames of unit `seq`: those after the end of the unit before it.
-fn own(frames: &[Frame], seq: u32) -> Vec<Frame> {
-    let start = frames.iter().rposition(|frame| frame.tag == "end" && frame.ends(seq).is_none()).map_or(0, |at| at + 1);
-    frames[start..].to_vec()
+/// Makes a unit of a sequence number.
+type Make<'a> = Box<dyn FnOnce(u32) -> Unit + Send + 'a>;
+
+/// The frames of each unit, its `end` included.
+fn split(frames: Vec<Frame>, units: &[Unit]) -> Vec<Vec<Frame>> {
+    let mut out: Vec<Vec<Frame>> = vec![Vec::new()];
+    for frame in frames {
+        let ends = units.iter().any(|unit| frame.ends(unit.seq()).is_some());
+        if let Some(last) = out.last_mut() {
+            last.push(frame);
+        }
+        if ends {
+            out.push(Vec::new());
+        }
+    }
+    out.pop();
+    out
 }
