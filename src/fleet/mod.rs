@@ -1,5 +1,6 @@
 //! Hosts under way: logged in, looked at, compiled and planned, all at once. Changes nothing.
 
+mod acts;
 pub mod cache;
 pub mod event;
 pub mod open;

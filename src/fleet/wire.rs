@@ -2,25 +2,17 @@
 //! one exec channel; units that need no answer in between travel together.
 
 use crate::lang::{Diagnostic, Kind};
+use crate::node::Probe;
 use crate::node::frame::Frame;
-use crate::node::op::Body;
 use crate::node::probe::Ran;
-use crate::node::program::{self, Look, Unit, Unwound};
-use crate::node::{Answers, Content, Op, Probe, runtime};
+use crate::node::program::{self, Look, Unit};
 use crate::transport::sandbox::Server;
-use crate::transport::{Part, Talk, Target};
-use bytes::Bytes;
+use crate::transport::{Lost, Talk, Target};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a node may be silent while looking.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long a node may be silent while an op runs, where its task does not say.
-const OP_PATIENCE: Duration = Duration::from_secs(3600);
-/// Bytes of one chunk of a large content.
-const CHUNK: u64 = 1 << 20;
-/// Contents up to this size travel inside a unit.
-const INLINE: u64 = 64 << 10;
 
 /// What went wrong between here and the node.
 #[derive(Debug)]
@@ -56,12 +48,23 @@ pub enum Done {
     Failed(String),
 }
 
+/// What came of taking a run back.
+#[derive(Debug, Default)]
+pub struct Unwound {
+    /// By op: undone, left because nothing can undo it, or stuck with the reason.
+    pub ops: BTreeMap<u32, Result<bool, String>>,
+    /// What else the node says: residue.
+    pub notes: Vec<String>,
+    /// The node says that it came to the end.
+    pub whole: bool,
+}
+
 /// The program on a node.
 pub struct Wire {
     talk: Option<Talk>,
     target: Target,
     /// The functions that act have been sent.
-    acting: bool,
+    pub(super) acting: bool,
     /// A sandbox lives as long as the line to it.
     _sandbox: Option<Server>,
 }
@@ -80,22 +83,30 @@ impl Wire {
         self._sandbox = None;
     }
 
-    fn talk(&mut self) -> Result<&mut Talk, Trouble> {
+    pub(super) fn talk(&mut self) -> Result<&mut Talk, Trouble> {
         self.talk.as_mut().ok_or_else(|| Trouble(Box::new(Diagnostic::new(Kind::Failed, "the line was closed").hint("run it again"))))
     }
 
     /// Sends units made by `make` from their sequence numbers, and gives the frames of each.
-    async fn call(&mut self, make: Vec<Make<'_>>, silence: Duration) -> Result<Vec<Vec<Frame>>, Trouble> {
+    pub(super) async fn call(&mut self, make: Vec<Make<'_>>, silence: Duration) -> Result<Vec<Vec<Frame>>, Trouble> {
         let units: Vec<Unit> = {
             let talk = self.talk()?;
             make.into_iter().map(|make| make(talk.next_seq())).collect()
         };
         let frames = self.talk()?.call(&units, silence, |_| {}).await;
-        let frames = frames.map_err(|lost| Trouble(Box::new(lost.diagnostic(&self.target))))?;
+        let frames = frames.map_err(|lost| self.lost(&lost))?;
         Ok(split(frames, &units))
     }
 
-    fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {
+    pub(super) fn lost(&self, lost: &Lost) -> Trouble {
+        Trouble(Box::new(lost.diagnostic(&self.target)))
+    }
+
+    pub(super) fn refused(&self, why: &str) -> Trouble {
+        Trouble(Box::new(Diagnostic::new(Kind::Failed, why.replace(char::is_control, " ")).hint("is its disk full, or not writable?")))
+    }
+
+    pub(super) fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {
         Trouble(Box::new(
             Diagnostic::new(Kind::Failed, format!("the node's answer makes no sense: {error}")).hint("is something writing to the session, such as a login script?"),
         ))
@@ -110,7 +121,23 @@ impl Wire {
 }
 
 /// Makes a unit of a sequence number.
-type Make<'a> = Box<dyn FnOnce(u32) -> Unit + Send + 'a>;
+pub(super) type Make<'a> = Box<dyn FnOnce(u32) -> Unit + Send + 'a>;
+
+/// Seconds since 1970 as a time that people read, in UTC.
+pub(super) fn since(seconds: u64) -> String {
+    let days = seconds / 86_400;
+    // Civil date from days (Howard Hinnant's algorithm), for the years after 1970.
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let doe = z % 146_097;
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02} UTC")
+}
 
 /// The frames of each unit, its `end` included.
 fn split(frames: Vec<Frame>, units: &[Unit]) -> Vec<Vec<Frame>> {

@@ -1,0 +1,166 @@
+//! The acting half of what is said to a node.
+
+use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
+use crate::node::op::Body;
+use crate::node::program::{self, CHUNK, Staging};
+use crate::node::{Answers, Op, Probe, runtime};
+use crate::transport::{Part, payload};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a node may be silent while an op runs, where its task does not say.
+const OP_PATIENCE: Duration = Duration::from_secs(3600);
+/// How long it may be silent over a small act of its own.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Wire {
+    fn functions<'a>(&mut self) -> Vec<Make<'a>> {
+        match std::mem::replace(&mut self.acting, true) {
+            true => Vec::new(),
+            false => vec![Box::new(runtime::apply_preamble)],
+        }
+    }
+
+    /// Takes the node's lock for `run` and opens its journal.
+    pub async fn begin(&mut self, run: &str, owner: &str) -> Result<Begun, Trouble> {
+        let mut units = self.functions();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        units.push(Box::new(move |seq| program::begin(seq, run, owner, now)));
+        let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
+        for frame in &frames {
+            match frame.tag.as_str() {
+                "begun" => return Ok(Begun::Yes),
+                "locked" => return Ok(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) }),
+                "failed" => return Err(self.refused(&format!("a run cannot begin here: {}", frame.text().trim()))),
+                _ => {}
+            }
+        }
+        Err(self.refused("a run cannot begin here, and the node does not say why"))
+    }
+
+    /// Sends the contents that `ops` put, so that acts are renames. `told` hears of bytes sent, of how many.
+    pub async fn stage(&mut self, ops: &[(u32, &Op)], told: impl Fn(u64, u64)) -> Result<Result<(), String>, Trouble> {
+        let parts = {
+            let talk = self.talk()?;
+            program::stage(talk.seqs(), ops)
+        };
+        let mut all: u64 = 0;
+        let mut send: Vec<Part> = Vec::new();
+        let Some(last) = parts.iter().rev().find_map(|part| match part {
+            Staging::Unit(unit) => Some(unit.seq()),
+            Staging::Stream { .. } => None,
+        }) else {
+            return Ok(Ok(()));
+        };
+        let nonce = self.talk()?.nonce().to_owned();
+        for part in parts {
+            match part {
+                Staging::Unit(unit) => send.push(Part::Bytes(Bytes::from(unit.wire(&nonce)))),
+                Staging::Stream { op, body } => {
+                    let size = match &body {
+                        Body::Inline(bytes) => bytes.len() as u64,
+                        Body::Local(path) => match std::fs::metadata(path) {
+                            Ok(meta) => meta.len(),
+                            Err(error) => return Ok(Err(format!("cannot read {}: {error}", path.display()))),
+                        },
+                    };
+                    all += size;
+                    for start in (0..size).step_by(CHUNK) {
+                        let length = (size - start).min(CHUNK as u64);
+                        send.extend(payload(&format!("{op}.p"), slice(&body, start, length)));
+                    }
+                }
+            }
+        }
+        if all > 0 {
+            told(0, all);
+        }
+        let frames = self.talk()?.send(send, last, PATIENCE, |_| {}).await;
+        let frames = frames.map_err(|lost| self.lost(&lost))?;
+        match frames.iter().find(|frame| matches!(frame.tag.as_str(), "unstaged" | "failed")) {
+            Some(frame) => Ok(Err(format!("a content did not arrive whole: {}", frame.text().trim()))),
+            None if frames.last().and_then(|frame| frame.ends(last)) != Some(0) => Ok(Err("the node could not keep what was sent; is its disk full?".into())),
+            None => Ok(Ok(())),
+        }
+    }
+
+    /// Marks `handlers` pending, performs `ops`, and looks at `probes`.
+    pub async fn act(
+        &mut self,
+        handlers: &[String],
+        ops: &[(u32, &Op)],
+        probes: &[Probe],
+        silence: Option<Duration>,
+    ) -> Result<(BTreeMap<u32, Done>, Answers), Trouble> {
+        let mut units: Vec<Make<'_>> = Vec::new();
+        for handler in handlers {
+            units.push(Box::new(move |seq| program::pending(seq, handler, true)));
+        }
+        units.push(Box::new(move |seq| program::act(seq, ops)));
+        units.push(Box::new(move |seq| program::look(seq, probes, false)));
+        let mut answers = self.call(units, silence.unwrap_or(OP_PATIENCE)).await?;
+        let look = answers.pop().unwrap_or_default();
+        let acted = answers.pop().unwrap_or_default();
+        let look = program::read_look(&look, probes).map_err(|error| self.nonsense(&error))?;
+        let done = program::read_act(&acted)
+            .into_iter()
+            .map(|(op, end)| (op, end.map_or_else(Done::Failed, Done::Ok)))
+            .collect();
+        Ok((done, look.answers))
+    }
+
+    /// Forgets that `handler` is pending.
+    pub async fn handled(&mut self, handler: &str) -> Result<(), Trouble> {
+        self.call(vec![Box::new(move |seq| program::pending(seq, handler, false))], PATIENCE).await.map(drop)
+    }
+
+    /// Keeps a value on the node, readable by root only.
+    pub async fn keep(&mut self, name: &str, value: &str) -> Result<(), Trouble> {
+        self.call(vec![Box::new(move |seq| program::keep(seq, name, value.as_bytes()))], PATIENCE).await.map(drop)
+    }
+
+    /// Undoes everything that `run` did here, backwards.
+    pub async fn unwind(&mut self, run: &str) -> Result<Unwound, Trouble> {
+        let frames = self.call(vec![Box::new(move |seq| program::unwind(seq, run))], OP_PATIENCE).await?.pop().unwrap_or_default();
+        let mut unwound = Unwound::default();
+        for frame in &frames {
+            let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
+            match (frame.tag.as_str(), op) {
+                ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
+                ("left", Some(op)) => drop(unwound.ops.insert(op, Ok(false))),
+                ("stuck", Some(op)) => drop(unwound.ops.insert(op, Err(frame.text()))),
+                ("residue", _) => unwound.notes.push(frame.text()),
+                ("unwound", _) => unwound.whole = true,
+                ("failed", _) => unwound.notes.push(frame.text()),
+                _ => {}
+            }
+        }
+        Ok(unwound)
+    }
+
+    /// Writes the receipts, closes the journal, and lets the node go.
+    pub async fn finish(&mut self, receipts: &BTreeMap<String, (String, String)>) -> Result<(), Trouble> {
+        let frames = self.call(vec![Box::new(move |seq| program::finish(seq, receipts))], PATIENCE).await?.pop().unwrap_or_default();
+        match frames.iter().find(|frame| frame.tag == "failed") {
+            Some(frame) => Err(self.refused(&format!("the run is done, but cannot be recorded: {}", frame.text().trim()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the node go in the middle of the run.
+    pub async fn abandon(&mut self) -> Result<(), Trouble> {
+        self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
+    }
+}
+
+fn slice(body: &Body, start: u64, length: u64) -> Part {
+    match body {
+        Body::Inline(bytes) => {
+            let start = usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len());
+            let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX)).min(bytes.len());
+            Part::Bytes(Bytes::copy_from_slice(&bytes[start..end]))
+        }
+        Body::Local(path) => Part::File { path: path.clone(), offset: start, length },
+    }
+}
