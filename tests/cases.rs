@@ -62,7 +62,7 @@ fn build(spec: &KindSpec, task: &Map<String, Value>) -> Result<Box<dyn Resource>
 }
 
 fn run(case: &Case) -> Result<Outcome, String> {
-    for key in case.text.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+    if let Some(key) = case.text.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("`{key}` is no key of a case"));
     }
     let spec = kind(&case.kind).ok_or("there is no such resource")?;

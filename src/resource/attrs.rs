@@ -64,7 +64,7 @@ impl Wish {
     pub fn bits(&self, present: Option<u32>, fresh: u32, dir: bool) -> u32 {
         match &self.mode {
             Some(Mode::Bits(bits)) => *bits,
-            Some(Mode::Symbolic(text)) => symbolic(text, present.unwrap_or(fresh), dir),
+            Some(Mode::Symbolic(text)) => super::mode::apply(text, present.unwrap_or(fresh), dir),
             None => present.unwrap_or(fresh),
         }
     }
@@ -117,10 +117,6 @@ fn single(world: &World, path: &str, owner: Option<&str>, group: Option<&str>) -
     }
 }
 
-fn symbolic(_text: &str, present: u32, _dir: bool) -> u32 {
-    present
-}
-
 /// `path` without doubled and trailing slashes, as probes want it; and whether it ended in one.
 pub fn clean(path: &str) -> (String, bool) {
     let mut out = String::with_capacity(path.len());
@@ -158,6 +154,7 @@ pub fn answered(world: &World, probes: &[Probe]) -> Result<(), Block> {
                 Probe::Group { name } => format!("the group {name}"),
                 Probe::Sysctl { key } => key.clone(),
                 Probe::Run(_) => "the command".to_owned(),
+                Probe::Hostname => "the host name".to_owned(),
                 _ => "it".to_owned(),
             };
             return Err(Block::refused(

@@ -4,11 +4,18 @@
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
 pub mod attrs;
+pub mod blockinfile;
 pub mod command;
 pub mod copy;
+pub mod docs;
+pub mod edit;
 pub mod file;
+pub mod hostname;
+pub mod lineinfile;
+pub mod mode;
 pub mod params;
 pub mod put;
+pub mod sysctl;
 pub mod template;
 pub mod words;
 
@@ -113,9 +120,13 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &blockinfile::BLOCKINFILE,
     &command::COMMAND,
     &copy::COPY,
     &file::FILE,
+    &hostname::HOSTNAME,
+    &lineinfile::LINEINFILE,
+    &sysctl::SYSCTL,
     &template::TEMPLATE,
 ];
 

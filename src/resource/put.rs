@@ -38,9 +38,11 @@ impl Manner {
         self.wish.look(probes);
     }
 
-    /// Owns the content of `path`, and its attributes where they are wished.
+    /// Owns the content of `path`, and its attributes where they are wished. A content that is only put where there is
+    /// none is nobody's afterwards.
     pub fn claims(&self, path: &str) -> Vec<Claim> {
-        [Claim::Content(path.to_owned())].into_iter().chain(self.wish.claim(path)).collect()
+        let content = (!self.only_absent).then(|| Claim::Content(path.to_owned()));
+        content.into_iter().chain(self.wish.claim(path)).collect()
     }
 
     /// The ops that make `path` a regular file with `content`. A link there is replaced, a directory is not.

@@ -26,10 +26,9 @@ pub fn args(spec: &KindSpec, task: &Map<String, Value>) -> Result<Args, Vec<Stri
             continue;
         };
         let secret = param.secret || secrets.contains(&param.name);
-        if matches!(param.ty, Ty::LocalFile | Ty::Template) {
-            if let Some(loaded) = task.get("files").and_then(|files| files.get(param.name)) {
-                args.contents.insert(param.name.to_owned(), load(loaded, secret));
-            }
+        let loaded = task.get("files").and_then(|files| files.get(param.name));
+        if let (Ty::LocalFile | Ty::Template, Some(loaded)) = (param.ty, loaded) {
+            args.contents.insert(param.name.to_owned(), load(loaded, secret));
         }
         args.values.insert(param.name.to_owned(), Arg { data, origin: None, secret });
     }
