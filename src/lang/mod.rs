@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod filters;
+mod render;
 pub mod source;
 pub mod suggest;
 pub mod template;

@@ -108,7 +108,11 @@ impl Session {
         if state.error.is_none() {
             state.error = Some(error);
         }
-        Mini::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "cannot be read"))
+        unreadable()
+    }
+
+    fn failed(&self) -> bool {
+        self.state().error.is_some()
     }
 
     pub(super) fn take_error(&self) -> Option<Error> {
@@ -117,6 +121,10 @@ impl Session {
 
     /// What a name stands for, for the template engine.
     pub(super) fn lookup(self: &Arc<Self>, name: &str, scope: &Scope) -> Option<Mini> {
+        // What has failed is not tried again: the engine may ask twice, and twice at each level is for ever.
+        if self.failed() {
+            return Some(unreadable());
+        }
         match scope.find(name) {
             Found::Missing => {
                 self.missing("", name, scope.names().into_iter().collect());
@@ -155,6 +163,7 @@ impl Session {
             Data::Str(text) => {
                 self.taint(secret);
                 match &binding.home {
+                    Some(_) if self.failed() => unreadable(),
                     Some(home) if super::is_template(text) => self.nested(text, value.origin.as_ref(), home, path, binding),
                     _ => Mini::from(text.as_str()),
                 }
@@ -258,6 +267,11 @@ impl Session {
             (Some(error), result) => Err(explain::used_here(error, result.err().as_ref(), text, offset, &self.engine)),
         }
     }
+}
+
+/// A value that ends the rendering that touches it.
+fn unreadable() -> Mini {
+    Mini::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "cannot be read"))
 }
 
 /// What strict reading says of an expression whose outcome is undefined.
