@@ -23,3 +23,6 @@ pub use config::{Config, Keep, Options, load, once};
 pub use known::{HostKnown, Hosts, Known, facts_value, from_json};
 pub use model::{Assert, Play, Playbook, Register, Role, RoleParam, Rollback, Serial, Task, Tolerance};
 pub use step::{Body, Compiled, Step};
+
+#[cfg(test)]
+mod tests;
