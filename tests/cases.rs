@@ -11,6 +11,7 @@ mod case_ops;
 mod case_seen;
 
 use case_seen::Seen;
+use homelab::lang::{Data, Value as Raw};
 use homelab::node::{Grade, Op, Standing, World};
 use homelab::resource::{Block, Claim, KINDS, KindSpec, Resource, kind};
 use serde_json::{Map, Value, json};
@@ -27,6 +28,7 @@ struct Case {
     kind: String,
     path: PathBuf,
     text: Map<String, Value>,
+    raw: Raw,
 }
 
 fn cases() -> Vec<Case> {
@@ -36,11 +38,12 @@ fn cases() -> Vec<Case> {
         for path in std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
             assert!(path.extension().is_some_and(|ext| ext == "yaml"), "{} is no case", path.display());
             let text = std::fs::read_to_string(&path).unwrap();
+            let raw = case_args::raw(&path, &text).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
             let text: Value = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
             let Value::Object(text) = text else { panic!("{}: a case is a map", path.display()) };
             let kind = dir.file_name().unwrap().to_string_lossy().into_owned();
             let path = path.strip_prefix(&root).unwrap().to_owned();
-            cases.push(Case { kind, path, text });
+            cases.push(Case { kind, path, text, raw });
         }
     }
     cases.sort_by(|a, b| a.path.cmp(&b.path));
@@ -54,11 +57,9 @@ struct Outcome {
     law: Option<String>,
 }
 
-fn build(spec: &KindSpec, task: &Map<String, Value>) -> Result<Box<dyn Resource>, Vec<String>> {
-    let args = case_args::args(spec, task)?;
-    (spec.build)(&args).map_err(|problems| {
-        problems.0.iter().map(|d| if d.hint.is_some() { d.message.clone() } else { format!("{} (without a hint)", d.message) }).collect()
-    })
+fn build(spec: &'static KindSpec, params: &Raw, case: &Map<String, Value>) -> Result<Box<dyn Resource>, Vec<String>> {
+    let args = case_args::args(spec, params, case)?;
+    (spec.build)(&args).map_err(|problems| case_args::messages(&problems))
 }
 
 fn run(case: &Case) -> Result<Outcome, String> {
@@ -67,7 +68,9 @@ fn run(case: &Case) -> Result<Outcome, String> {
     }
     let spec = kind(&case.kind).ok_or("there is no such resource")?;
     let mut outcome = Outcome::default();
-    let resource = match build(spec, &case.text) {
+    let given = case.raw.as_map().ok_or("a case is a map")?;
+    let params = given.get("params").cloned().unwrap_or_else(|| Data::Null.into());
+    let resource = match build(spec, &params, &case.text) {
         Ok(resource) => resource,
         Err(problems) => {
             outcome.text.insert("wrong".into(), json!(problems));
@@ -75,11 +78,10 @@ fn run(case: &Case) -> Result<Outcome, String> {
         }
     };
     let mut earlier = Vec::new();
-    for task in case.text.get("earlier").and_then(Value::as_array).into_iter().flatten() {
-        let (name, params) = task.as_object().and_then(|task| task.iter().next()).ok_or("`earlier` is a list of `{kind: params}`")?;
+    for task in given.get("earlier").and_then(Raw::as_seq).into_iter().flatten() {
+        let (name, params) = task.as_map().and_then(|task| task.iter().next()).ok_or("`earlier` is a list of `{kind: params}`")?;
         let spec = kind(name).ok_or_else(|| format!("there is no resource `{name}`"))?;
-        let task = Map::from_iter([("params".to_owned(), params.clone())]);
-        earlier.push(build(spec, &task).map_err(|problems| format!("earlier {name}: {}", problems.join("; ")))?);
+        earlier.push(build(spec, params, &Map::new()).map_err(|problems| format!("earlier {name}: {}", problems.join("; ")))?);
     }
     let mut seen = Seen::new(case.text.get("seen"))?;
     let mut answers = BTreeMap::new();
@@ -87,19 +89,28 @@ fn run(case: &Case) -> Result<Outcome, String> {
         let answer = seen.answer(&probe)?;
         answers.insert(probe, answer);
     }
-    seen.all_asked()?;
     let facts = case_seen::facts(case.text.get("facts"))?;
     let mut world = World::new(facts, answers);
     for resource in &earlier {
+        look_more(resource.as_ref(), &mut world, &mut seen)?;
         let ops = resource.plan(&world).map_err(|block| format!("{} is blocked: {block:?}", resource.id()))?;
         ops.iter().for_each(|op| world.effect(op));
     }
+    look_more(resource.as_ref(), &mut world, &mut seen)?;
+    seen.all_asked()?;
     describe(case, resource.as_ref(), &world, &mut outcome);
     match resource.plan(&world) {
         Ok(ops) => planned(resource.as_ref(), &ops, &mut world, &mut outcome),
         Err(block) => blocked(block, &mut outcome),
     }
     Ok(outcome)
+}
+
+/// The second round of questions, where there is one.
+fn look_more(resource: &dyn Resource, world: &mut World, seen: &mut Seen) -> Result<(), String> {
+    let answers: Result<_, String> = resource.look_more(world).into_iter().map(|probe| Ok((probe.clone(), seen.answer(&probe)?))).collect();
+    world.learn(answers?);
+    Ok(())
 }
 
 /// What a case may ask for beside the plan.

@@ -10,7 +10,7 @@ use crate::node::{Op, Probe, World};
 /// The declaration.
 pub static BLOCKINFILE: KindSpec = KindSpec {
     name: "blockinfile",
-    summary: "Keeps a block of lines in a text file, between two marker lines.",
+    summary: "Keeps a block of lines in a text file, between two marker lines",
     description: "\
 Two blocks in one file need two different `marker`s. Set `marker` to `# {mark} ANSIBLE MANAGED BLOCK` to take over a block that Ansible made.
 A block that is there stays where it is; `insertafter` and `insertbefore` say where a new one goes.

@@ -9,7 +9,7 @@ use crate::node::{Command, Op, Probe, World};
 /// The declaration.
 pub static COMMAND: KindSpec = KindSpec {
     name: "command",
-    summary: "Runs a command, unless something says that it has nothing to do.",
+    summary: "Runs a command, unless something says that it has nothing to do",
     description: "\
 The text is split into words, quotes are respected, and no shell is involved; with `shell: true` it is a script for `sh`.
 

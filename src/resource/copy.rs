@@ -11,7 +11,7 @@ use crate::node::{Content, Op, Probe, World};
 /// The declaration.
 pub static COPY: KindSpec = KindSpec {
     name: "copy",
-    summary: "Puts a file or a directory of the controller, or a text.",
+    summary: "Puts a file or a directory of the controller, or a text",
     description: "\
 One of `src` and `content` says what. Files of any size are streamed, and compared by their digest.
 

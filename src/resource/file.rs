@@ -10,7 +10,7 @@ use crate::node::{Content, Need, Op, Probe, Standing, World};
 /// The declaration.
 pub static FILE: KindSpec = KindSpec {
     name: "file",
-    summary: "Sets attributes; makes directories, links and empty files; removes what should not be there.",
+    summary: "Sets attributes; makes directories, links and empty files; removes what should not be there",
     description: "\
 - `directory` makes the directory and those above it that are missing; each new one gets the attributes wished.
 - `link` makes a symbolic link that says `src`; whether anything is there is not asked.

@@ -10,7 +10,7 @@ use crate::node::{Content, Op, Probe, World};
 /// The declaration.
 pub static HOSTNAME: KindSpec = KindSpec {
     name: "hostname",
-    summary: "Names the machine.",
+    summary: "Names the machine",
     description: "\
 Sets the running name and `/etc/hostname`. `/etc/hosts` is left alone, as with Ansible: a line for `127.0.1.1` is a task of `lineinfile`.
 

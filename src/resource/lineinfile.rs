@@ -11,7 +11,7 @@ use regex::{Captures, Regex};
 /// The declaration.
 pub static LINEINFILE: KindSpec = KindSpec {
     name: "lineinfile",
-    summary: "Keeps one line in a text file, or keeps it out.",
+    summary: "Keeps one line in a text file, or keeps it out",
     description: "\
 With `regexp`, the last line that matches becomes `line`; where none matches, `line` is added. Without it, `line` is added unless it is there.
 `regexp` should match the line before and after: where it does not match `line` itself, a file that has `line` is as wished.

@@ -11,7 +11,7 @@ use crate::node::{Content, Op, Probe, World};
 /// The declaration.
 pub static SYSCTL: KindSpec = KindSpec {
     name: "sysctl",
-    summary: "Sets a kernel parameter, now and for every boot.",
+    summary: "Sets a kernel parameter, now and for every boot",
     description: "\
 Each parameter gets a file of its own, `/etc/sysctl.d/99-homelab-NAME.conf`: no line of a file of the distribution is touched, a parameter is removed with its file,
 and two parameters never meet in one file. (Ansible edits `/etc/sysctl.conf`, which Debian 13 no longer reads at boot.) With `sysctl_file`, its line in that file is kept instead.

@@ -16,7 +16,7 @@ pub const VALIDATE: Param = Param::new(
 /// The declaration.
 pub static TEMPLATE: KindSpec = KindSpec {
     name: "template",
-    summary: "Puts a file rendered from a template.",
+    summary: "Puts a file rendered from a template",
     description: "\
 The template is rendered on the controller with the variables and facts of the host; an undefined variable is an error.
 A text that read a secret is secret as a whole: its diff is masked, and a new file gets mode `0600` unless `mode` says otherwise.

@@ -51,7 +51,7 @@ fn body(content: &Content) -> Map<String, Value> {
             Ok(text) => map.insert("text".into(), json!(text)),
             Err(_) => map.insert("bytes".into(), json!(bytes.len())),
         },
-        Body::Local(path) => map.insert("local".into(), json!(path)),
+        Body::Local(path) => map.insert("local".into(), json!(path.file_name().map(|name| name.to_string_lossy()))),
     };
     if content.secret {
         map.insert("secret".into(), json!(true));
