@@ -16,11 +16,12 @@ use homelab::node::{Op, Standing, World};
 use homelab::resource::{Block, Resource, kind};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// What comes of `tasks` on a node of which `seen` is seen, in the notation of the cases: per task its ops, or a map of
 /// `later`, `unmet` or `refused`; ops that lie behind an opaque step are told with their causes as `open`.
 fn chain(seen: &str, tasks: &str) -> Vec<Value> {
-    let resources = build(serde_saphyr::from_str(tasks).unwrap());
+    let resources = build(tasks);
     let seen: Value = serde_saphyr::from_str(seen).unwrap();
     let mut seen = Seen::new(Some(&seen)).unwrap();
     let mut world = look(&resources, &mut seen);
@@ -41,14 +42,15 @@ fn chain(seen: &str, tasks: &str) -> Vec<Value> {
     outcome
 }
 
-fn build(tasks: Vec<Map<String, Value>>) -> Vec<Box<dyn Resource>> {
-    let one = |task: Map<String, Value>| {
-        let (name, params) = task.into_iter().next().unwrap();
-        let spec = kind(&name).unwrap_or_else(|| panic!("there is no resource {name}"));
-        let args = case_args::args(spec, &Map::from_iter([("params".to_owned(), params)])).unwrap();
+fn build(tasks: &str) -> Vec<Box<dyn Resource>> {
+    let tasks = case_args::raw(Path::new("tasks.yaml"), tasks).unwrap();
+    let one = |task: &homelab::lang::Value| {
+        let (name, params) = task.as_map().unwrap().first().unwrap();
+        let spec = kind(name).unwrap_or_else(|| panic!("there is no resource {name}"));
+        let args = case_args::args(spec, params, &Map::new()).unwrap();
         (spec.build)(&args).unwrap()
     };
-    tasks.into_iter().map(one).collect()
+    tasks.as_seq().unwrap().iter().map(one).collect()
 }
 
 fn look(resources: &[Box<dyn Resource>], seen: &mut Seen) -> World {
@@ -253,14 +255,11 @@ fn a_unit_its_drop_in_and_its_timer() {
 
 #[test]
 fn three_lines_are_one_content() {
-    let tasks: Vec<Map<String, Value>> = serde_saphyr::from_str(
-        r#"
+    let tasks = r#"
 - lineinfile: {path: /etc/mine.conf, line: "a=1", create: true, mode: "0600"}
 - lineinfile: {path: /etc/mine.conf, line: "b=2"}
 - lineinfile: {path: /etc/mine.conf, regexp: "^a=", line: "a=3"}
-"#,
-    )
-    .unwrap();
+"#;
     let (resources, mut seen) = (build(tasks), Seen::new(None).unwrap());
     let mut world = look(&resources, &mut seen);
     for resource in &resources {

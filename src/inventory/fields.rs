@@ -1,6 +1,6 @@
 //! Reading maps that people wrote: tables of keys that the loader, "did you mean" and the editor's schema share.
 
-use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value, suggest};
 use indexmap::IndexMap;
 
 /// What a key takes.
@@ -64,19 +64,9 @@ pub fn key_span(key: &str, value: &Value) -> Option<Span> {
     Some(origin.clone())
 }
 
-/// The one of `names` that `name` was probably meant to be.
-pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let close = |other: &str| strsim::jaro_winkler(name, other);
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    names
-        .into_iter()
-        .filter(|other| *other != name && (strsim::osa_distance(name, other) <= limit || other.replace(['-', '_'], "") == name.replace(['-', '_'], "")))
-        .max_by(|a, b| close(a).total_cmp(&close(b)))
-}
-
 /// A hint for an unknown name: the likely one, else all there are (the first dozen).
 pub fn hint_names<'a>(name: &str, what: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    if let Some(near) = did_you_mean(name, names.clone()) {
+    if let Some(near) = suggest::did_you_mean(name, names.clone()) {
         return format!("did you mean `{near}`?");
     }
     let mut all: Vec<&str> = names.into_iter().collect();
@@ -377,7 +367,7 @@ pub fn seconds(value: &Value) -> Option<u64> {
 }
 
 /// Names that templates know already; a variable of that name could not be read.
-pub const RESERVED: &[&str] = &["facts", "hosts", "host", "groups", "inventory", "kept", "item", "item_index", "vars", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "loop"];
+pub const RESERVED: &[&str] = &["facts", "hosts", "host", "groups", "inventory", "kept", "item", "item_index", "vars", "play", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "loop"];
 
 /// Why `name` cannot be a variable's.
 pub fn bad_name(name: &str, span: Option<&Span>) -> Option<Diagnostic> {
@@ -410,13 +400,6 @@ mod tests {
         }
         assert_eq!(seconds(&Data::Int(-1).into()), None);
         assert_eq!(seconds(&Value::from("99999999999999999999d")), None);
-    }
-
-    #[test]
-    fn near_names() {
-        assert_eq!(did_you_mean("notifiy", ["notify", "name"]), Some("notify"));
-        assert_eq!(did_you_mean("dockercompose", ["docker_compose", "copy"]), Some("docker_compose"));
-        assert_eq!(did_you_mean("zebra", ["notify", "name"]), None);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::local::Local;
 use super::model::Home;
-use crate::inventory::fields::{did_you_mean, first_line, hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
-use crate::lang::{Data, Diagnostic, Diagnostics, Source, Span, Value};
+use crate::inventory::fields::{first_line, hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
+use crate::lang::suggest::did_you_mean;
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
 use crate::node::Content;
 use crate::resource::{Args, KindSpec, Loaded, Param, Ty};
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::path::Path;
 
 /// Why something could not be rendered.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub trait Render {
     /// The value with all its templates rendered.
     fn value(&mut self, value: &Value) -> Result<Value, Trouble>;
     /// A whole file as a template: its text and whether it is secret.
-    fn file(&mut self, source: &Arc<Source>, from: Option<&Span>) -> Result<(String, bool), Trouble>;
+    fn file(&mut self, path: &Path, from: Option<&Span>) -> Result<(String, bool), Trouble>;
 }
 
 /// The parameters by declared name, each with the key it was written under.
@@ -150,7 +151,7 @@ pub fn check(kind: &'static KindSpec, raw: &Value, span: Option<&Span>, home: &H
             },
             (Ty::Template, Some(path)) => match local.template(path, home, normal.origin.as_ref()) {
                 Err(more) => problems.0.extend(more.0),
-                Ok(source) => match render.file(&source, normal.origin.as_ref()) {
+                Ok(path) => match render.file(&path, normal.origin.as_ref()) {
                     Ok((text, secret)) => {
                         args.contents.insert(name.to_owned(), Loaded::File(Content::inline(text, secret)));
                     }

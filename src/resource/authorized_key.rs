@@ -9,7 +9,7 @@ use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
 /// The declaration of `authorized_key`.
 pub static AUTHORIZED_KEY: KindSpec = KindSpec {
     name: "authorized_key",
-    summary: "Lets SSH keys log in to an account, or keeps them out.",
+    summary: "Lets SSH keys log in to an account, or keeps them out",
     description: "\
 Keeps lines of the account's `~/.ssh/authorized_keys`. A key is the same when its type and its body are; comments do not count, options do:
 a key that is there with other options gets those of the task. Other lines stay as they are, unless `exclusive`.

@@ -9,7 +9,7 @@ use crate::node::{Content, Need, Op, Probe, Standing, World};
 /// The declaration of `cron`.
 pub static CRON: KindSpec = KindSpec {
     name: "cron",
-    summary: "Keeps a job of a crontab, or keeps it out.",
+    summary: "Keeps a job of a crontab, or keeps it out",
     description: "\
 A job is two lines: a marker `# homelab: NAME`, by which it is found again, and the job itself. Other lines stay as they are. A job under
 Ansible's marker of the same name is taken over rather than doubled.

@@ -7,7 +7,7 @@ use crate::node::{Op, Probe, World};
 /// The declaration of `group`.
 pub static GROUP: KindSpec = KindSpec {
     name: "group",
-    summary: "Makes a group of accounts, or removes it.",
+    summary: "Makes a group of accounts, or removes it",
     description: "\
 Creates, changes or removes a group in `/etc/group`. Members are the business of `user` (`groups:`).
 

@@ -9,7 +9,7 @@ use crate::node::{Need, Op, Probe, Standing, World};
 /// The declaration of `service`.
 pub static SERVICE: KindSpec = KindSpec {
     name: "service",
-    summary: "Runs a systemd unit or stops it, now and at boot.",
+    summary: "Runs a systemd unit or stops it, now and at boot",
     description: "\
 Works on units that are there already or that an earlier task brings (`package`, `systemd_unit`, a file below `/etc/systemd/system`).
 On a node without systemd the task is refused, with the name of the init system found.

@@ -10,7 +10,7 @@ use crate::node::{Content, Op, Probe, World};
 /// The declaration of `systemd_unit`.
 pub static SYSTEMD_UNIT: KindSpec = KindSpec {
     name: "systemd_unit",
-    summary: "Writes a systemd unit file or drop-in, and runs its unit.",
+    summary: "Writes a systemd unit file or drop-in, and runs its unit",
     description: "\
 Writes `/etc/systemd/system/NAME` (or `NAME.d/DROPIN.conf`), lets systemd read it, and then enables and starts the unit as asked.
 What is not asked is left as it is: without `started` and `enabled` the unit is only written.

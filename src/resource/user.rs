@@ -10,7 +10,7 @@ use crate::node::{Need, Op, Probe, Standing, World};
 /// The declaration of `user`.
 pub static USER: KindSpec = KindSpec {
     name: "user",
-    summary: "Makes an account, with its groups, shell and password, or removes it.",
+    summary: "Makes an account, with its groups, shell and password, or removes it",
     description: "\
 What is not given is left as it is; a new account gets the node's defaults and, without `group`, a group of its own name.
 
