@@ -80,6 +80,14 @@ pub fn preamble(seq: u32) -> Unit {
     )
 }
 
+/// The functions that applying needs besides; to be sent before [`begin`](super::program::begin).
+pub fn apply_preamble(seq: u32) -> Unit {
+    functions(
+        seq,
+        &[include_str!("runtime/run.sh"), include_str!("runtime/files.sh"), include_str!("runtime/undo.sh")],
+    )
+}
+
 fn functions(seq: u32, parts: &[&str]) -> Unit {
     let mut unit = Unit::new(seq);
     for part in parts {

@@ -1,5 +1,6 @@
 //! The fixed runtime on real shells: dash, bash and busybox ash, with pipes in place of the channel.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+mod apply;
 mod look;
 mod shell;

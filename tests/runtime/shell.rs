@@ -1,8 +1,9 @@
 //! A session with the runtime in a real shell.
 
 use homelab::node::frame::{Decoder, Frame};
-use homelab::node::program::{self, Look, Unit};
-use homelab::node::{Probe, runtime};
+use homelab::node::op::Body;
+use homelab::node::program::{self, Look, Part, Unit};
+use homelab::node::{Op, Probe, runtime};
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -161,9 +162,96 @@ impl Session {
         program::read_look(&frames, probes).unwrap()
     }
 
+    /// Sends what applying needs and takes the lock.
+    pub fn begin(&mut self, run: &str) -> Vec<Frame> {
+        let unit = runtime::apply_preamble(self.next());
+        self.run(&unit);
+        let unit = program::begin(self.next(), run, "me@here", 1_700_000_000);
+        self.try_run(&unit).unwrap().0
+    }
+
+    /// Stages and performs; every op as one batch. Answers the failed op and its message.
+    pub fn perform(&mut self, ops: &[(u32, &Op)]) -> Result<(), (u32, String)> {
+        for part in program::stage(&mut self.seq, ops) {
+            match part {
+                Part::Unit(unit) => {
+                    self.run(&unit);
+                }
+                Part::Stream { op, body: Body::Inline(bytes) } => self.write(&program::chunks(op, &bytes)),
+                Part::Stream { op, body: Body::Local(path) } => {
+                    let mut file = std::fs::File::open(path).unwrap();
+                    let mut chunk = vec![0; program::CHUNK];
+                    loop {
+                        let n = file.read(&mut chunk).unwrap();
+                        if n == 0 {
+                            break;
+                        }
+                        self.write(&program::chunk_header(op, n));
+                        self.write(&chunk[..n]);
+                    }
+                }
+            }
+        }
+        let unit = program::act(self.next(), ops);
+        let (frames, status) = self.try_run(&unit).expect("the session ended");
+        let failed = frames.iter().find(|f| f.tag == "op" && f.field(1) == "failed");
+        match failed {
+            Some(frame) => Err((frame.number(0).unwrap() as u32, frame.text())),
+            None => {
+                assert_eq!(status, 0, "{frames:?}");
+                let done = frames.iter().filter(|f| f.tag == "op" && f.field(1) == "done").count();
+                assert_eq!(done, ops.len(), "{frames:?}");
+                Ok(())
+            }
+        }
+    }
+
+    pub fn unwind(&mut self, run: &str) -> Vec<Frame> {
+        let unit = program::unwind(self.next(), run);
+        let (frames, status) = self.try_run(&unit).unwrap();
+        assert!(status == 0 && frames.iter().any(|f| f.tag == "unwound"), "{frames:?}");
+        frames
+    }
+
+    pub fn finish(&mut self) {
+        let unit = program::finish(self.next(), &Default::default());
+        let frames = self.run(&unit);
+        assert!(frames.iter().any(|f| f.tag == "finished"), "{frames:?}");
+    }
+
     /// Ends the input and waits.
     pub fn close(mut self) -> i32 {
         drop(self.input.take());
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
+}
+
+/// Numbers ops from 1.
+pub fn numbered(ops: &[Op]) -> Vec<(u32, &Op)> {
+    (1..).zip(ops).collect()
+}
+
+/// Everything below a directory, as text lines that can be compared: kind, mode, owners, time, content.
+pub fn snapshot(root: &str, nanoseconds: bool) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mut out = Vec::new();
+    let mut todo = vec![PathBuf::from(root)];
+    while let Some(path) = todo.pop() {
+        let meta = std::fs::symlink_metadata(&path).unwrap();
+        let time = if nanoseconds { meta.mtime_nsec() } else { 0 };
+        let what = if meta.is_dir() {
+            todo.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            "dir".to_owned()
+        } else if meta.is_symlink() {
+            format!("link {:?}", std::fs::read_link(&path).unwrap())
+        } else if meta.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            format!("file {}.{time} {} {}", meta.mtime(), bytes.len(), homelab::node::world::sha256(&bytes))
+        } else {
+            "other".to_owned()
+        };
+        out.push(format!("{path:?} {:o} {}:{} {what}", meta.mode(), meta.uid(), meta.gid()));
+    }
+    out.sort();
+    out
 }

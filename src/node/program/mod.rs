@@ -1,14 +1,21 @@
 //! Programs for the runtime: probes and ops compiled to units, and the frames that answer them read back.
 //! Pure: bytes in, bytes out.
 
+mod act;
+mod control;
 mod facts;
 mod look;
 mod paths;
 mod read;
+mod stage;
 mod state;
+mod system;
 
+pub use act::act;
+pub use control::{abandon, begin, finish, keep, pending, unwind};
 pub use look::look;
 pub use read::{Look, NodeState, Owner, ProtocolError, read_look};
+pub use stage::{CHUNK, Part, chunk_header, chunks, stage};
 
 /// A piece of program that runs as a whole or not at all, and is answered by frames of which the last is
 /// `end SEQ STATUS`.

@@ -17,8 +17,12 @@ h_facts() {
   [ -d /run/openrc ] && x="${x}init openrc$nl"
   [ -h /sbin/init ] && [ /sbin/init -ef /bin/busybox ] 2>/dev/null && x="${x}init busybox$nl"
   for p in apt-get dnf apk; do command -v $p >/dev/null 2>&1 && x="${x}pm $p$nl"; done
-  if command -v dpkg >/dev/null 2>&1; then x="${x}arch $(dpkg --print-architecture 2>/dev/null)$nl"
-  else x="${x}elf $(od -An -tx1 -N40 /bin/sh 2>/dev/null)$nl"
+  v=
+  command -v dpkg >/dev/null 2>&1 && v=$(dpkg --print-architecture 2>/dev/null)
+  if [ "$v" ]; then x="${x}arch $v$nl"
+  else
+    set -- $(od -An -tx1 -N20 /bin/sh 2>/dev/null)
+    x="${x}elf $*$nl"
   fi
   h_k memory /proc/meminfo
   h_k cpus /sys/devices/system/cpu/online

@@ -4,10 +4,10 @@ h_packages() {
   if command -v dpkg-query >/dev/null 2>&1; then
     x=$(dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Abbrev}${Version}\n' -- "$@" 2>/dev/null)
     h_f packages dpkg "$x"
-  elif command -v rpm >/dev/null 2>&1; then
+  elif [ -d /var/lib/rpm ] || [ -d /usr/lib/sysimage/rpm ]; then
     x=$(rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' -- "$@" 2>/dev/null)
     h_f packages rpm "$x"
-  elif command -v apk >/dev/null 2>&1; then
+  elif [ -d /lib/apk ]; then
     x=$(apk list -I -- "$@" 2>/dev/null)
     h_f packages apk "$x"
   else h_f packages none ''

@@ -1,0 +1,90 @@
+# Unwinding: backwards over the journal, each record from its before-image, checked, and marked so that it is done once.
+h_unwind() {
+  run=$1 R=$S/runs/$1
+  [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
+  i=0 h_u=' ' h_stuck=
+  while IFS= read -r l; do
+    case $l in
+    [BP]' '*) i=$((i + 1)); eval "j_$i=\$l" ;;
+    'U '*) h_u="$h_u${l#U } " ;;
+    esac
+  done <"$R/journal"
+  h_i=$i
+  while [ "$h_i" -gt 0 ]; do
+    eval "h_l=\$j_$h_i"
+    case $h_u in
+    *" $h_i "*) ;;
+    *)
+      [ "$dead" ] && { h_bye; exit 0; }
+      set -f
+      h_record $h_l
+      ;;
+    esac
+    h_i=$((h_i - 1))
+  done
+  sync -f "$S" 2>/dev/null || sync
+  [ "$h_stuck" ] && return 1
+  h_note X
+  h_f unwound "$1" ''
+}
+h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
+h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
+# A record: B number kind class mode uid gid group path, or P set|clear handler
+h_record() {
+  set +f
+  if [ "$1" = P ]; then
+    [ "$2" = set ] && set -- clear "$3" || set -- set "$3"
+    a=$run
+    run=
+    h_pending "$@"
+    run=$a
+    h_note "U $h_i"
+    return
+  fi
+  h_dec "${h_l#* * * * * * * * }"
+  p=$e y=$2 kind=$3 c=$4
+  b=$R/before/$8/${p##*/} t=${p%/*}/.homelab-$run-$y
+  case $kind in
+  put | link | remove | mkdir | attr)
+    { [ -e "$t" ] || [ -h "$t" ]; } && rm -f -- "$t"
+    case $kind$c in
+    mkdira)
+      if [ -d "$p" ] && [ ! -h "$p" ]; then e=$(rmdir -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
+      h_undone "$y"
+      return
+      ;;
+    *a)
+      [ -d "$p" ] && [ ! -h "$p" ] && { h_stick "$y" "$p is a directory now"; return; }
+      if [ -e "$p" ] || [ -h "$p" ]; then e=$(rm -f -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
+      h_undone "$y"
+      return
+      ;;
+    attr* | mkdir*)
+      e=$({ chown -h "$6:$7" "$p" && { [ "$c" = l ] || chmod "$5" "$p"; }; } 2>&1) || { h_stick "$y" "$e"; return; }
+      ;;
+    removed)
+      if [ -d "$b" ]; then
+        x=$(stat -c %d -- "$b" "${p%/*}/" 2>&1)
+        [ -d "$p" ] && rm -rf -- "$p"
+        if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then e=$(mv -f -T -- "$b" "$p" 2>&1)
+        else e=$({ cp -a -- "$b" "$t" && mv -f -T -- "$t" "$p"; } 2>&1)
+        fi || { h_stick "$y" "$e"; return; }
+      fi
+      [ -d "$p" ] || { h_stick "$y" "its before-image is not there"; return; }
+      ;;
+    putd | linkd) ;;
+    *)
+      e=$({ cp -a -- "$b" "$t" && mv -f -T -- "$t" "$p"; } 2>&1) || { rm -f -- "$t"; h_stick "$y" "$e"; return; }
+      if [ "$c" = f ]; then
+        e=$(sha256sum <"$p" 2>&1)
+        [ "$e" = "$(sha256sum <"$b")" ] || { h_stick "$y" "what was put back is not what was kept"; return; }
+      fi
+      ;;
+    esac
+    v=$(stat -c '%a %u %g' -- "$p" 2>&1)
+    if [ "$c" != l ] && [ "$v" != "$5 $6 $7" ]; then h_stick "$y" "mode and owners are $v, not $5 $6 $7"; return; fi
+    h_undone "$y"
+    ;;
+  *) "u_$kind" "$@" ;;
+  esac
+}
