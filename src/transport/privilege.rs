@@ -59,3 +59,62 @@ pub fn explain(target: &Target, lost: &Lost) -> Option<Diagnostic> {
     };
     Some(lost.with_stderr(refused(target, message)).hint(hint))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn said(method: Method, stderr: &str, exit: u32) -> String {
+        let mut target = Target::new("pi", "pi.lan", "me");
+        target.privilege = Some(Become { method, user: "root".into(), password: None });
+        let lost = Lost { why: String::new(), exit: Some(exit), stderr: stderr.into(), early: true };
+        let diagnostic = lost.diagnostic(&target);
+        assert!(diagnostic.hint.is_some());
+        diagnostic.message
+    }
+
+    #[test]
+    fn refusals_of_every_sudo_are_recognised() {
+        for (stderr, exit, expected) in [
+            ("sudo: a password is required\n", 1, "sudo asks for a password"),
+            ("sudo: interactive authentication is required\n", 1, "sudo asks for a password"),
+            ("Sorry, try again.\nsudo: 3 incorrect password attempts\n", 1, "was not accepted"),
+            ("sudo: no password was provided\nsudo: 1 incorrect password attempt\n", 1, "was not accepted"),
+            ("sudo: Authentication failed, try again.\nsudo: maximum 3 incorrect authentication attempts\n", 1, "was not accepted"),
+            ("me is not in the sudoers file.  This incident will be reported.\n", 1, "me may not become root by sudo"),
+            ("Sorry, user me is not allowed to execute '/bin/sh' as root on pi.\n", 1, "me may not become root"),
+            ("sudo: sorry, you must have a tty to run sudo\n", 1, "sudo insists on a terminal"),
+            ("env: \u{2018}sudo\u{2019}: No such file or directory\n", 127, "sudo is not installed"),
+            ("sh: 1: exec: sudo: not found\n", 127, "sudo is not installed"),
+            ("sudo: unknown user nobody2\n", 1, "sudo cannot become root"),
+            ("sudo: ein Passwort ist notwendig\n", 1, "sudo did not start the program"),
+            ("", 1, "no shell answers"),
+        ] {
+            let message = said(Method::Sudo, stderr, exit);
+            assert!(message.contains(expected), "{stderr}: {message}");
+        }
+        assert!(said(Method::Doas, "doas: Operation not permitted\n", 1).contains("me may not become root by doas"));
+        assert!(said(Method::Doas, "doas: Authentication required\n", 1).contains("doas asks for a password"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_said_before_anything_is_sent() {
+        let mut target = Target::new("pi", "pi.lan", "me");
+        let mut with = |method, user: &str, password: Option<&str>| {
+            target.privilege = Some(Become { method, user: user.into(), password: password.map(crate::transport::Secret::new) });
+            check(&target).err().map(|diagnostic| diagnostic.message)
+        };
+        assert_eq!(with(Method::Sudo, "www-data", Some("x")), None);
+        for (method, user, password) in [
+            (Method::Sudo, "-u", None),
+            (Method::Sudo, "", None),
+            (Method::Sudo, "a b", None),
+            (Method::Sudo, "root", Some("a\nb")),
+            (Method::Sudo, "root", Some("#go x")),
+            (Method::Doas, "root", Some("x")),
+        ] {
+            assert!(with(method, user, password).is_some(), "{user:?} {password:?}");
+        }
+    }
+}

@@ -230,6 +230,7 @@ impl Session {
 
     /// Reads on until the channel is closed, for the exit status and standard error; and says what happened.
     async fn last_words(&mut self) -> String {
+        let _reading = self.read.reading();
         let listen = async {
             while let Some(message) = self.read.wait().await {
                 match message {

@@ -108,3 +108,17 @@ async fn a_line_that_goes_dead_in_the_middle_is_noticed() {
     let lost = crate::sshd::ask(&mut session, "").await.unwrap_err();
     assert_eq!(lost.why, "the host no longer answers");
 }
+
+#[tokio::test]
+async fn a_handshake_given_up_leaves_no_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = target(listener.local_addr().unwrap().port());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-stuck\r\n").await.unwrap();
+        let mut buffer = [0; 4096];
+        while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {}
+    });
+    said(&target).await;
+    tokio::time::timeout(Duration::from_secs(10), server).await.expect("the stream was closed").unwrap();
+}
