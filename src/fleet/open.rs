@@ -6,11 +6,12 @@ use crate::lang::{Diagnostic, Kind};
 use crate::transport::Pool;
 use crate::transport::sandbox::{Sandbox, Server};
 
-/// Logs in and starts the runtime.
-pub async fn open(pool: &Pool, way: &Way) -> Result<Wire, Diagnostic> {
+/// Logs in and starts the runtime, as whom the host's `become` says if `privileged`, else as the login.
+pub async fn open(pool: &Pool, way: &Way, privileged: bool) -> Result<Wire, Diagnostic> {
+    let target = way.target_for(privileged);
     match way {
-        Way::Ssh(target) => Ok(Wire::new(pool.open(target).await?, target.clone(), None)),
-        Way::Sandbox { target, dir, spec } => {
+        Way::Ssh(_) => Ok(Wire::new(pool.open(&target).await?, target, None)),
+        Way::Sandbox { dir, spec, .. } => {
             let (dir, spec) = (dir.clone(), spec.clone());
             let made = tokio::task::spawn_blocking(move || {
                 let sandbox = Sandbox::prepare(&dir, &spec)?;
@@ -19,7 +20,7 @@ pub async fn open(pool: &Pool, way: &Way) -> Result<Wire, Diagnostic> {
             let (server, sandbox) = made
                 .await
                 .map_err(|error| Diagnostic::new(Kind::Failed, format!("making the sandbox ended early: {error}")).hint("run it again"))??;
-            let mut target = target.clone();
+            let mut target = target;
             target.keys = vec![sandbox.client_key_path()];
             target.pins = vec![sandbox.pin()];
             let talk = pool.open_stream(&target, server.connect()).await?;

@@ -7,10 +7,11 @@ use super::open::open;
 use super::target::{Targets, cache_name};
 use super::wire::{Trouble, Wire};
 use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
-use crate::node::{Answers, Facts, NodeState, Probe, World};
+use crate::node::program::NodeState;
+use crate::node::{Answers, Facts, Probe, World};
 use crate::plan::planner::{PlaySteps, plan_host};
 use crate::plan::{HostPlan, Outcome};
-use crate::playbook::{Body, Compiled, Config, HostKnown, Known, Register, Step, compile, ownership};
+use crate::playbook::{Body, Compiled, Config, HostKnown, Hosts, Known, Register, Step, compile, from_json, ownership};
 use crate::transport::Pool;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,40 +57,27 @@ pub struct Surveyed {
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
 const ROUNDS: usize = 8;
 
+/// What is known of all hosts.
+type Others = BTreeMap<String, HostKnown>;
+
 /// Looks at `hosts` and plans them. The order of the answer is that of `hosts`; who could not be looked at has problems.
+///
+/// Hosts that read other hosts are planned again when all have been looked at, over the line that is still open.
 pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Result<Surveyed, Diagnostics>)> {
-    let gate = Arc::new(Semaphore::new(survey.forks.max(1)));
-    let mut others: BTreeMap<String, HostKnown> = BTreeMap::new();
-    let mut done: BTreeMap<String, Result<Surveyed, Diagnostics>> = BTreeMap::new();
-    // A host that another one reads is looked at before it.
-    for wave in waves(&survey.config, hosts) {
-        let mut running = tokio::task::JoinSet::new();
-        for host in wave {
-            let (survey, gate, others) = (survey.clone(), gate.clone(), others.clone());
-            running.spawn(async move {
-                let _turn = gate.acquire_owned().await;
-                let end = one(&survey, &host, others).await;
-                let words = match &end {
-                    Ok(_) => None,
-                    Err(problems) => problems.0.first().map(|problem| problem.message.clone()),
-                };
-                if let Some(words) = words {
-                    survey.events.tell(&host, What::Finished(words));
-                }
-                (host, end)
-            });
-        }
-        while let Some(joined) = running.join_next().await {
-            let Ok((host, end)) = joined else { continue };
-            if let Ok(surveyed) = &end {
-                others.insert(
-                    host.clone(),
-                    HostKnown { facts: Some(surveyed.world.facts.clone()), kept: kept(&surveyed.state) },
-                );
-            }
-            done.insert(host, end);
-        }
-    }
+    let cached = |host: &String| survey.cache.get(&cache_name(&survey.config.inventory, host));
+    let others: Others = hosts.iter().map(|host| (host.clone(), HostKnown { facts: cached(host), ..HostKnown::default() })).collect();
+    let first = hosts.iter().map(|host| (host.clone(), None)).collect();
+    let mut done = wave(&survey, first, others).await;
+    let seen: Others = done
+        .iter()
+        .filter_map(|(host, end)| {
+            let surveyed = end.as_ref().ok()?;
+            Some((host.clone(), HostKnown { facts: Some(surveyed.world.facts.clone()), kept: kept(&surveyed.state) }))
+        })
+        .collect();
+    let again: Vec<String> = done.iter().filter(|(_, end)| end.as_ref().is_ok_and(reads_others)).map(|(host, _)| host.clone()).collect();
+    let second = again.into_iter().filter_map(|host| Some((host.clone(), Some(done.remove(&host)?.ok()?)))).collect();
+    done.extend(wave(&survey, second, seen).await);
     hosts
         .iter()
         .map(|host| {
@@ -101,33 +89,46 @@ pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Resul
         .collect()
 }
 
-/// Hosts in waves: each after those it reads.
-fn waves(config: &Config, hosts: &[String]) -> Vec<Vec<String>> {
-    let mut left: Vec<String> = hosts.to_vec();
-    let mut waves = Vec::new();
-    while !left.is_empty() {
-        let (ready, rest): (Vec<String>, Vec<String>) = left
-            .iter()
-            .cloned()
-            .partition(|host| config.depends(host).iter().all(|other| other == host || !left.contains(other)));
-        if ready.is_empty() {
-            // A cycle is reported by `load`; here it only must not hang.
-            waves.push(rest);
-            break;
-        }
-        waves.push(ready);
-        left = rest;
-    }
-    waves
+fn reads_others(surveyed: &Surveyed) -> bool {
+    surveyed.plays.iter().any(|(_, compiled)| compiled.fact_reads.iter().any(|read| read.starts_with("hosts.")) || !compiled.waits.is_empty())
 }
 
-async fn one(survey: &Survey, host: &str, others: BTreeMap<String, HostKnown>) -> Result<Surveyed, Diagnostics> {
+/// Looks at many hosts at once, those that were looked at before over their open lines.
+async fn wave(
+    survey: &Arc<Survey>,
+    hosts: Vec<(String, Option<Surveyed>)>,
+    others: Others,
+) -> BTreeMap<String, Result<Surveyed, Diagnostics>> {
+    let gate = Arc::new(Semaphore::new(survey.forks.max(1)));
+    let others = Arc::new(others);
+    let mut running = tokio::task::JoinSet::new();
+    for (host, before) in hosts {
+        let (survey, gate, others) = (survey.clone(), gate.clone(), others.clone());
+        running.spawn(async move {
+            let _turn = gate.acquire_owned().await;
+            let end = match before {
+                None => one(&survey, &host, &others).await,
+                Some(surveyed) => again(&survey, surveyed, &others).await,
+            };
+            if let Err(problems) = &end {
+                let words = problems.0.first().map(|problem| problem.message.clone()).unwrap_or_default();
+                survey.events.tell(&host, What::Finished(words));
+            }
+            (host, end)
+        });
+    }
+    running.join_all().await.into_iter().collect()
+}
+
+/// Logs in and looks.
+async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
+    let way = survey.targets.of(host)?;
+    let known = Known { facts: survey.cache.get(&name), hosts: Arc::new(Hosts::new(others.clone())), registered: BTreeMap::new() };
+    // Configuration errors are said before anybody is contacted.
+    let privileged = !survey.facts_only && wants_privilege(&compile_all(&survey.config, host, &known)?);
     survey.events.tell(host, What::Connecting);
-    let mut wire = open(&survey.pool, survey.targets.of(host)?).await.map_err(Diagnostics::from)?;
-    let mut known = Known { facts: survey.cache.get(&name), hosts: others, ..Known::default() };
-    let mut answers = Answers::new();
-    let mut fresh: Option<(Facts, NodeState)> = None;
+    let mut wire = open(&survey.pool, way, privileged).await?;
     survey.events.tell(host, What::Looking);
     if survey.facts_only {
         let look = wire.look(&[], true).await.map_err(|trouble| trouble_at(host, trouble))?;
@@ -137,54 +138,85 @@ async fn one(survey: &Survey, host: &str, others: BTreeMap<String, HostKnown>) -
         let world = World::new(facts, Answers::new());
         return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays: Vec::new(), plan: HostPlan::default(), state: look.state });
     }
-    for round in 0.. {
+    settle(survey, host, wire, known, others, None).await
+}
+
+/// Plans a host that was looked at again, now that the others are known.
+async fn again(survey: &Survey, before: Surveyed, others: &Others) -> Result<Surveyed, Diagnostics> {
+    let host = before.host.clone();
+    settle(survey, &host, before.wire, before.known, others, Some((before.world, before.state))).await
+}
+
+/// Compiles, looks, and compiles again with what was seen, until nothing is news.
+async fn settle(
+    survey: &Survey,
+    host: &str,
+    mut wire: Wire,
+    mut known: Known,
+    others: &Others,
+    before: Option<(World, NodeState)>,
+) -> Result<Surveyed, Diagnostics> {
+    let name = cache_name(&survey.config.inventory, host);
+    let mut answers = before.as_ref().map(|(world, _)| world.seen().clone()).unwrap_or_default();
+    let mut fresh: Option<(Facts, NodeState)> = before.map(|(world, state)| (world.facts, state));
+    for _ in 0..ROUNDS {
+        if let Some((facts, state)) = &fresh {
+            let mut all = others.clone();
+            all.insert(host.to_owned(), HostKnown { facts: Some(facts.clone()), kept: kept(state) });
+            known.hosts = Arc::new(Hosts::new(all));
+            known.facts = Some(facts.clone());
+        }
         let plays = compile_all(&survey.config, host, &known)?;
         let mut wanted = probes(&plays);
         if let Some((facts, _)) = &fresh {
-            let world = World::new(facts.clone(), answers.clone());
-            wanted.extend(more_probes(&plays, &world));
+            wanted.extend(more_probes(&plays, &World::new(facts.clone(), answers.clone())));
         }
         wanted.retain(|probe| !answers.contains_key(probe));
+        let guess = known.facts.clone();
         let (facts, state) = match fresh.take() {
             Some(seen) if wanted.is_empty() => seen,
             _ => {
                 let wanted: Vec<Probe> = wanted.into_iter().collect();
                 let look = wire.look(&wanted, true).await.map_err(|trouble| trouble_at(host, trouble))?;
                 answers.extend(look.answers);
-                let facts = look.facts.or(known.facts.clone()).unwrap_or_default();
+                let facts = look.facts.or_else(|| guess.clone()).unwrap_or_default();
                 survey.cache.put(&name, &facts);
                 (facts, look.state)
             }
         };
-        let reads: BTreeSet<String> = plays.iter().flat_map(|(_, compiled)| compiled.fact_reads.iter().cloned()).collect();
-        let guessed_right = known.facts.as_ref().is_some_and(|guess| same_facts(guess, &facts, &reads));
-        known.facts = Some(facts.clone());
-        known.hosts.insert(host.to_owned(), HostKnown { facts: Some(facts.clone()), kept: kept(&state) });
+        let reads: BTreeSet<&str> = plays.iter().flat_map(|(_, compiled)| compiled.fact_reads.iter().map(String::as_str)).collect();
+        // What the node keeps was not known when these tasks were compiled, unless it had been looked at before.
+        let kept_read = reads.iter().any(|read| read.starts_with("kept")) || plays.iter().any(|(_, c)| c.steps.iter().any(is_late));
+        let known_before = known.hosts.knows(host, &kept(&state));
+        let guessed_right = guess.as_ref().is_some_and(|guess| same_facts(guess, &facts, &reads)) && (!kept_read || known_before);
         let world = World::new(facts.clone(), answers.clone());
         let missing = more_probes(&plays, &world).iter().any(|probe| !answers.contains_key(probe));
         if guessed_right && !missing {
+            known.facts = Some(facts.clone());
             let pending: BTreeSet<String> = state.pending.iter().cloned().collect();
             let plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
             let learned = results(&plays, &plan, &world);
             let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
-            if !news || round >= ROUNDS {
+            if !news {
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
                 return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state });
             }
             known.registered.extend(learned);
         }
-        if round >= ROUNDS {
-            return Err(Diagnostic::config(format!("{host}: its tasks do not settle: each look makes them ask for something else"))
-                .hint("is there a `when` or a loop that depends on something that changes at every look?")
-                .into());
-        }
         fresh = Some((facts, state));
     }
-    unreachable_end(host)
+    Err(Diagnostic::config(format!("{host}: its tasks do not settle: each look makes them ask for something else"))
+        .hint("is there a `when` or a loop that depends on something that changes at every look?")
+        .into())
 }
 
-fn unreachable_end(host: &str) -> Result<Surveyed, Diagnostics> {
-    Err(Diagnostic::new(Kind::Failed, format!("{host}: gave up looking")).hint("run it again").into())
+fn is_late(step: &Step) -> bool {
+    matches!(step.body, Body::Late { .. })
+}
+
+/// Whether any task of these plays asks for privilege.
+fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
+    all_steps(plays).any(|step| step.become_)
 }
 
 /// A node's trouble as a problem.
@@ -203,12 +235,7 @@ pub fn compile_all(config: &Config, host: &str, known: &Known) -> Result<Vec<(us
         problems.0.append(&mut compiled.problems.0);
         plays.push((play, compiled));
     }
-    let owned: Vec<&Step> = plays
-        .iter()
-        .flat_map(|(_, compiled)| &compiled.steps)
-        .filter(|step| matches!(step.body, Body::Resource(_)))
-        .collect();
-    problems.0.extend(ownership::conflicts(&owned).0);
+    problems.0.extend(ownership::check(host, &plays.iter().map(|(_, compiled)| compiled).collect::<Vec<_>>()).0);
     problems.into_result(plays)
 }
 
@@ -287,26 +314,26 @@ pub fn result(register: &Register, changed: bool, ran: Option<(i32, &str, &str)>
 }
 
 /// Whether two facts agree in all that was read; `facts` read as a whole must agree as a whole.
-fn same_facts(guess: &Facts, seen: &Facts, reads: &BTreeSet<String>) -> bool {
+fn same_facts(guess: &Facts, seen: &Facts, reads: &BTreeSet<&str>) -> bool {
     let (Ok(guess), Ok(seen)) = (serde_json::to_value(guess), serde_json::to_value(seen)) else { return false };
     let at = |facts: &serde_json::Value, path: &str| {
         path.split('.').filter(|part| !part.is_empty()).try_fold(facts.clone(), |value, part| value.get(part).cloned())
     };
-    reads.iter().all(|path| {
+    reads.iter().filter(|path| path.starts_with("facts")).all(|path| {
         let path = path.strip_prefix("facts").unwrap_or(path).trim_start_matches('.');
         at(&guess, path) == at(&seen, path)
     })
 }
 
-/// Values kept on the node by `register: {keep: true}`.
+/// Values kept on the node by `register: {keep: true}`. The node does not say which of them are secret: all are.
 pub fn kept(state: &NodeState) -> BTreeMap<String, Value> {
     state
         .kept
         .iter()
-        .map(|(name, text)| {
-            let plain = serde_json::from_str::<serde_json::Value>(text).map_or_else(|_| Value::from(text.as_str()), Value::from_json);
-            // What was kept may be a secret, and the node does not say: it is treated as one.
-            (name.clone(), plain.into_secret())
+        .map(|(name, bytes)| {
+            let text = String::from_utf8_lossy(bytes);
+            let value = serde_json::from_str::<serde_json::Value>(&text).map_or_else(|_| Value::from(text.as_ref()), from_json);
+            (name.clone(), value.into_secret())
         })
         .collect()
 }

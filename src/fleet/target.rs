@@ -25,6 +25,19 @@ pub enum Way {
 }
 
 impl Way {
+    /// The target to log in to, with or without privilege. Tasks say whether, the host says how: sudo, where it does
+    /// not say. A login that is root needs nothing.
+    pub fn target_for(&self, privileged: bool) -> Target {
+        let mut target = self.target().clone();
+        let root = target.user == "root" && target.privilege.as_ref().is_none_or(|privilege| privilege.user == "root");
+        if !privileged || root {
+            target.privilege = None;
+        } else if target.privilege.is_none() {
+            target.privilege = Some(Become { method: Method::Sudo, user: "root".into(), password: None });
+        }
+        target
+    }
+
     /// The target to log in to.
     pub fn target(&self) -> &Target {
         match self {

@@ -125,18 +125,9 @@ pub(super) type Make<'a> = Box<dyn FnOnce(u32) -> Unit + Send + 'a>;
 
 /// Seconds since 1970 as a time that people read, in UTC.
 pub(super) fn since(seconds: u64) -> String {
-    let days = seconds / 86_400;
-    // Civil date from days (Howard Hinnant's algorithm), for the years after 1970.
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let doe = z % 146_097;
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
-    let year = yoe + era * 400 + u64::from(month <= 2);
-    let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02} UTC")
+    // Years after 9999 have no such form; a node may say anything.
+    let at = std::time::UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799));
+    humantime::format_rfc3339_seconds(at).to_string()
 }
 
 /// The frames of each unit, its `end` included.

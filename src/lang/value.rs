@@ -175,6 +175,17 @@ impl Value {
         }
     }
 
+    /// It and everything in it, as a secret.
+    pub fn into_secret(mut self) -> Value {
+        self.secret = true;
+        self.data = match self.data {
+            Data::Seq(items) => Data::Seq(items.into_iter().map(Value::into_secret).collect()),
+            Data::Map(map) => Data::Map(map.into_iter().map(|(key, value)| (key, value.into_secret())).collect()),
+            leaf => leaf,
+        };
+        self
+    }
+
     /// Whether it or anything in it is secret.
     pub fn is_secret(&self) -> bool {
         self.secret

@@ -30,9 +30,9 @@ pub struct PlaySteps<'a> {
     pub handlers: &'a [Step],
 }
 
-/// The name by which a pending handler is kept on the node.
-pub fn handler_id(play: &str, handler: &str) -> String {
-    format!("{play}/{handler}")
+/// The name by which a pending handler is kept on the node: its key, with the play's name in place of its number.
+pub fn handler_id(play: &str, key: &str) -> String {
+    format!("{play}/{}", key.split_once('/').map_or(key, |(_, rest)| rest))
 }
 
 /// Plans `plays` against `world`, which takes on their effects. `pending` are the handlers that an earlier run left
@@ -60,9 +60,8 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
             plan.lines.push(line);
         }
         for handler in play.handlers {
-            let name = handler_name(handler);
-            let id = handler_id(play.name, name);
-            let news = match (notified.get(name), pending.contains(&id)) {
+            let id = handler_id(play.name, &handler.key);
+            let news = match (notified.get(&handler.key), pending.contains(&id)) {
                 (Some(Ok(())), _) | (_, true) => Ok(()),
                 (Some(Err(cause)), false) => Err(cause.clone()),
                 (None, false) => continue,
@@ -75,11 +74,6 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
         }
     }
     plan
-}
-
-/// The name by which tasks notify this handler.
-pub fn handler_name(handler: &Step) -> &str {
-    &handler.label
 }
 
 /// Plans one step and lets its ops take effect in `world`.
@@ -101,11 +95,11 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
         }
         Body::Skipped { why } => line.outcome = Outcome::Skipped(why.clone()),
         Body::Assert { failed: None } => line.outcome = Outcome::Holds,
-        Body::Assert { failed: Some(problem) } => problems.push(problem.clone()),
+        Body::Assert { failed: Some(problem) } => problems.push((**problem).clone()),
         Body::Resource(resource) => {
             line.id = Some(resource.id());
             world.narrow(step.provides.clone());
-            match plan_resource(resource.as_ref(), world) {
+            match plan_resource(resource.as_ref(), step.become_, world) {
                 Ok(None) => {}
                 Ok(Some(change)) => line.outcome = Outcome::Change(change),
                 Err(Block::Later(cause)) => {
@@ -132,8 +126,11 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
     line
 }
 
-fn plan_resource(resource: &dyn Resource, world: &mut World) -> Result<Option<Change>, Block> {
-    let ops = resource.plan(world)?;
+fn plan_resource(resource: &dyn Resource, become_: bool, world: &mut World) -> Result<Option<Change>, Block> {
+    let mut ops = resource.plan(world)?;
+    if !become_ {
+        drop_identity(&mut ops, world);
+    }
     if ops.is_empty() {
         return Ok(None);
     }
@@ -163,6 +160,22 @@ fn plan_resource(resource: &dyn Resource, world: &mut World) -> Result<Option<Ch
         world.effect(op);
     }
     Ok(Some(change))
+}
+
+/// A task without privilege, in a program that has it: commands run as the login, and what is new belongs to it.
+fn drop_identity(ops: &mut [Op], world: &World) {
+    let login = &world.facts.user.name;
+    if login.is_empty() || login == "root" {
+        return;
+    }
+    for op in ops {
+        let fresh = |path: &str| matches!(world.path(path), None | Some(Node::Absent));
+        match op {
+            Op::Put { path, owner, .. } | Op::Mkdir { path, owner, .. } if owner.is_none() && fresh(path) => *owner = Some(login.clone()),
+            Op::Run { command, .. } if command.user.is_none() => command.user = Some(login.clone()),
+            _ => {}
+        }
+    }
 }
 
 /// What kind of change `ops` are together, judged by the first that says it.

@@ -41,6 +41,16 @@ impl Hosts {
         Hosts { known, values: OnceLock::new() }
     }
 
+    /// Whether exactly `kept` was known to be kept on `host`, whose facts were known.
+    pub fn knows(&self, host: &str, kept: &BTreeMap<String, Value>) -> bool {
+        self.known.get(host).is_some_and(|known| known.facts.is_some() && known.kept == *kept)
+    }
+
+    /// What is known, by host.
+    pub fn known(&self) -> &BTreeMap<String, HostKnown> {
+        &self.known
+    }
+
     /// `hosts`, as templates see it. Made once.
     fn value(&self, inventory: &Inventory) -> Arc<Value> {
         self.values

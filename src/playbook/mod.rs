@@ -5,6 +5,7 @@ pub mod args;
 mod check;
 mod compile;
 mod config;
+mod hosts;
 pub mod keys;
 mod known;
 mod label;

@@ -7,10 +7,10 @@ use crate::fleet::survey::{compile_all, kept, result};
 use crate::fleet::wire::{Begun, Done};
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
-use crate::node::{Cause, Content, Op, Probe, World};
-use crate::plan::planner::{handler_id, handler_name, plan_step};
+use crate::node::{Cause, Op, Probe, World};
+use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::{Change, Line, Mark, Outcome, digest};
-use crate::playbook::{Body, Config, Step};
+use crate::playbook::{Body, Config, Hosts, Step};
 use crate::resource::Block;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,8 +31,10 @@ pub struct HostRun {
     next_op: u32,
     /// Op number → index into `steps`.
     op_steps: BTreeMap<u32, usize>,
-    staged: BTreeMap<String, Vec<u32>>,
-    notified: BTreeSet<(usize, String)>,
+    /// Line → number of its first op, whose contents are staged.
+    staged: BTreeMap<usize, u32>,
+    /// Keys of handlers.
+    notified: BTreeSet<String>,
     receipts: BTreeMap<String, (String, String)>,
 }
 
@@ -40,6 +42,14 @@ pub struct HostRun {
 struct Act {
     line: usize,
     change: Change,
+    /// Number of its first op.
+    first: u32,
+}
+
+impl Act {
+    fn ops(&self) -> impl Iterator<Item = (u32, &Op)> {
+        (self.first..).zip(&self.change.ops)
+    }
 }
 
 impl HostRun {
@@ -72,18 +82,18 @@ impl HostRun {
             Begun::Yes => self.begun = true,
             Begun::Locked { who, since } => return Err(Failure::Locked { who, since }),
         }
-        let ops: Vec<Op> = self
-            .on
-            .plan
-            .lines
-            .iter()
-            .filter_map(|line| match &line.outcome {
-                Outcome::Change(change) if change.open.is_none() => Some(change.ops.clone()),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        self.stage(&ops).await?;
+        let mut acts = Vec::new();
+        for index in 0..self.on.plan.lines.len() {
+            if let Outcome::Change(change) = &self.on.plan.lines[index].outcome
+                && change.open.is_none()
+            {
+                let change = change.clone();
+                let first = self.number(&change);
+                self.staged.insert(index, first);
+                acts.push(Act { line: index, change, first });
+            }
+        }
+        self.stage(&acts).await?;
         self.preflight().await
     }
 
@@ -125,28 +135,25 @@ impl HostRun {
         if problems.is_empty() { Ok(()) } else { Err(Failure::Stale(problems)) }
     }
 
-    /// Sends the contents that `ops` put, each once.
-    async fn stage(&mut self, ops: &[Op]) -> Result<(), Failure> {
-        let mut items: Vec<(u32, Content)> = Vec::new();
-        for op in ops {
-            if let Op::Put { content, .. } = op {
-                let id = self.next_stage(items.len());
-                items.push((id, content.clone()));
-                self.staged.entry(content.sha256.clone()).or_default().push(id);
-            }
-        }
-        if !items.is_empty() {
-            let (events, host) = (self.events.clone(), self.on.host.clone());
-            let told = move |done, all| events.tell(&host, What::Sending(done, all));
-            self.on.wire.stage(&self.run, &items, told).await?.map_err(|why| self.failed("sending contents", &why))?;
-        }
-        Ok(())
+    /// Gives the ops of `change` their numbers.
+    fn number(&mut self, change: &Change) -> u32 {
+        let first = self.next_op;
+        self.next_op += u32::try_from(change.ops.len()).unwrap_or(u32::MAX);
+        first
     }
 
-    fn next_stage(&self, more: usize) -> u32 {
-        let used = self.staged.values().map(Vec::len).sum::<usize>() + more + 1;
-        // Every content is staged once for each op that puts it: an op consumes its own.
-        u32::try_from(used).unwrap_or(u32::MAX)
+    /// Sends the contents that `acts` put, so that acts are renames.
+    async fn stage(&mut self, acts: &[Act]) -> Result<(), Failure> {
+        let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
+        if !ops.iter().any(|(_, op)| matches!(op, Op::Put { .. })) {
+            return Ok(());
+        }
+        let (events, host) = (self.events.clone(), self.on.host.clone());
+        let told = move |done, all| events.tell(&host, What::Sending(done, all));
+        match self.on.wire.stage(&ops, told).await? {
+            Ok(()) => Ok(()),
+            Err(why) => Err(self.failed("sending contents", &why)),
+        }
     }
 
     fn failed(&self, label: &str, why: &str) -> Failure {
@@ -171,7 +178,8 @@ impl HostRun {
             match line.outcome.clone() {
                 Outcome::Change(change) if change.open.is_none() => {
                     let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
-                    batch.push(Act { line: index, change });
+                    let first = self.staged.get(&index).copied().unwrap_or_default();
+                    batch.push(Act { line: index, change, first });
                     if !file_ops || batch.len() >= 128 {
                         self.flush(&mut batch).await?;
                     }
@@ -191,7 +199,7 @@ impl HostRun {
     fn wanted(&self, index: usize) -> bool {
         let line = &self.on.plan.lines[index];
         let Some(id) = &line.handler else { return false };
-        self.on.state.pending.contains(id) || self.notified.contains(&(line.play, line.label.clone()))
+        self.on.state.pending.contains(id) || self.notified.contains(&line.key)
     }
 
     async fn surprises(&mut self, play: usize) -> Result<(), Failure> {
@@ -199,16 +207,16 @@ impl HostRun {
         let planned: BTreeSet<String> = self.on.plan.lines.iter().filter_map(|line| line.handler.clone()).collect();
         let found = self.on.plays.iter().find(|(at, _)| *at == play);
         let missing: Vec<(String, String)> = found
-            .map(|(_, compiled)| compiled.handlers.iter().map(|h| (h.key.clone(), handler_name(h).to_owned())).collect::<Vec<_>>())
-            .unwrap_or_default()
             .into_iter()
-            .filter(|(_, handler)| self.notified.contains(&(play, handler.clone())) && !planned.contains(&handler_id(&name, handler)))
+            .flat_map(|(_, compiled)| &compiled.handlers)
+            .filter(|handler| self.notified.contains(&handler.key) && !planned.contains(&handler_id(&name, &handler.key)))
+            .map(|handler| (handler.key.clone(), handler.label.clone()))
             .collect();
         for (key, label) in missing {
             self.on.plan.lines.push(Line {
                 play,
+                handler: Some(handler_id(&name, &key)),
                 key,
-                handler: Some(handler_id(&name, &label)),
                 label,
                 span: None,
                 id: None,
@@ -268,8 +276,9 @@ impl HostRun {
             }
             match line.outcome {
                 Outcome::Change(change) => {
-                    self.stage(&change.ops).await?;
-                    self.perform(vec![Act { line: index, change }]).await?;
+                    let act = Act { line: index, first: self.number(&change), change };
+                    self.stage(std::slice::from_ref(&act)).await?;
+                    self.perform(vec![act]).await?;
                 }
                 Outcome::Later(cause) => {
                     return Err(self.failed(&label, &format!("it is still not known what it needs ({cause})")));
@@ -277,7 +286,7 @@ impl HostRun {
                 Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {
                     self.report(index, None, StepEnd::AsWished);
                     if let Some(id) = &handler {
-                        self.on.wire.pending(&self.run, id, false).await?;
+                        self.on.wire.handled(id).await?;
                     }
                     self.register(index, false, None).await?;
                 }
@@ -327,14 +336,14 @@ impl HostRun {
             self.at_boundary()?;
             let again = self.replan(index).await?;
             end = match again {
-                Some(change) => self.attempt(&[Act { line: index, change }]).await,
+                Some(act) => self.attempt(&[act]).await,
                 None => Ok(()),
             };
         }
         end
     }
 
-    async fn replan(&mut self, index: usize) -> Result<Option<Change>, Failure> {
+    async fn replan(&mut self, index: usize) -> Result<Option<Act>, Failure> {
         let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
         let wanted = resource.look();
         let answers = self.on.wire.look(&wanted, false).await?.answers;
@@ -347,56 +356,40 @@ impl HostRun {
         match plan_step(play, step, handler, &mut world, &mut problems).outcome {
             _ if !problems.is_empty() => Err(Failure::Step(problems)),
             Outcome::Change(change) => {
-                self.stage(&change.ops).await?;
-                Ok(Some(change))
+                let act = Act { line: index, first: self.number(&change), change };
+                self.stage(std::slice::from_ref(&act)).await?;
+                Ok(Some(act))
             }
             _ => Ok(None),
         }
     }
 
     async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
-        let mut ops: Vec<(u32, Option<u32>, Op)> = Vec::new();
         let mut marks: Vec<String> = Vec::new();
         let mut probes: BTreeSet<Probe> = BTreeSet::new();
         for act in acts {
             let line = &self.on.plan.lines[act.line];
             self.events.tell(&self.on.host, What::Step(line.label.clone()));
-            let play = line.play;
-            let play_name = &self.config.plays[play].name;
+            let play_name = &self.config.plays[line.play].name;
             marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
-            for op in &act.change.ops {
-                let staged = match op {
-                    Op::Put { content, .. } => self.staged.get_mut(&content.sha256).and_then(Vec::pop),
-                    _ => None,
-                };
-                ops.push((self.next_op, staged, op.clone()));
-                self.next_op += 1;
-            }
             if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
                 probes.extend(resource.look());
+                probes.extend(resource.look_more(&self.on.world));
             }
-        }
-        let mut first = self.next_op - u32::try_from(ops.len()).unwrap_or(0);
-        for act in acts {
             let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
-            for _ in &act.change.ops {
-                self.op_steps.insert(first, at);
-                first += 1;
-            }
+            self.op_steps.extend(act.ops().map(|(number, _)| (number, at)));
         }
+        let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
         marks.sort();
         marks.dedup();
         let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
         let probes: Vec<Probe> = probes.into_iter().collect();
-        let (done, answers) = self.on.wire.act(&self.run, &marks, &ops, &probes, timeout).await?;
+        let (done, answers) = self.on.wire.act(&marks, &ops, &probes, timeout).await?;
         self.on.world.learn(answers);
-        let mut at = 0;
         for act in acts {
             let label = self.on.plan.lines[act.line].label.clone();
             let mut ran = None;
-            for _ in &act.change.ops {
-                let number = ops[at].0;
-                at += 1;
+            for (number, _) in act.ops() {
                 match done.get(&number) {
                     Some(Done::Ok(output)) => ran = output.clone().or(ran),
                     Some(Done::Failed(why)) => {
@@ -411,10 +404,10 @@ impl HostRun {
             self.set(act.line, StepEnd::Done);
             self.events.tell(&self.on.host, What::Done(label, act.change.mark));
             let line = &self.on.plan.lines[act.line];
-            let (play, notify, handler) = (line.play, line.notify.clone(), line.handler.clone());
-            self.notified.extend(notify.into_iter().map(|handler| (play, handler)));
+            let (notify, handler) = (line.notify.clone(), line.handler.clone());
+            self.notified.extend(notify);
             if let Some(id) = handler {
-                self.on.wire.pending(&self.run, &id, false).await?;
+                self.on.wire.handled(&id).await?;
             }
             self.register(act.line, true, ran.as_ref().map(|r| (r.rc, r.stdout.as_str(), r.stderr.as_str()))).await?;
             self.receipt(act.line);
@@ -458,13 +451,26 @@ impl HostRun {
         let value = result(&register, changed, ran);
         if register.keep {
             let text = value.as_map().and_then(|map| map.get("stdout")).and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.on.wire.keep(&self.run, &register.name, &text).await?;
-            self.on.state.kept.insert(register.name.clone(), text);
-            let kept = kept(&self.on.state);
-            self.on.known.hosts.entry(self.on.host.clone()).or_default().kept = kept;
+            self.on.wire.keep(&register.name, &text).await?;
+            self.on.state.kept.insert(register.name.clone(), text.into_bytes());
+            self.share(&BTreeMap::from([(self.on.host.clone(), self.kept())]));
         }
         self.on.known.registered.insert(register.name, value);
         Ok(())
+    }
+
+    /// What this host keeps.
+    pub fn kept(&self) -> BTreeMap<String, Value> {
+        kept(&self.on.state)
+    }
+
+    /// Takes on what hosts keep by now.
+    pub fn share(&mut self, kept: &BTreeMap<String, BTreeMap<String, Value>>) {
+        let mut known = self.on.known.hosts.known().clone();
+        for (host, kept) in kept {
+            known.entry(host.clone()).or_default().kept.clone_from(kept);
+        }
+        self.on.known.hosts = Arc::new(Hosts::new(known));
     }
 
     fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
@@ -515,13 +521,14 @@ impl HostRun {
             }
         }
         residue.extend(unwound.notes);
-        if stuck { End::Stuck } else { End::TakenBack }
+        // Only what was verified is called taken back.
+        if stuck || !unwound.whole { End::Stuck } else { End::TakenBack }
     }
 
     /// Writes the receipt and lets the node go.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         if self.begun {
-            self.on.wire.finish(&self.run, &self.receipts).await?;
+            self.on.wire.finish(&self.receipts).await?;
             self.begun = false;
         }
         Ok(())
@@ -530,7 +537,7 @@ impl HostRun {
     /// Lets the node go as it is; the run stays in its journal as interrupted.
     pub async fn abandon(&mut self) {
         if self.begun {
-            let _ = self.on.wire.abandon(&self.run).await;
+            let _ = self.on.wire.abandon().await;
             self.begun = false;
         }
     }

@@ -65,6 +65,9 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     }
     for play in 0..orders.config.plays.len() {
         perform_play(orders, &mut members, play).await;
+        // A later play may read what hosts keep by now.
+        let kept = members.iter().map(|(host, member)| (host.clone(), member.run.kept())).collect();
+        members.values_mut().for_each(|member| member.run.share(&kept));
     }
     at_once(orders, &mut members, &everyone, |mut member, _| async move {
         match member.run.finish().await {
