@@ -59,18 +59,19 @@ fn run(case: &Json) -> String {
         Err(problems) => return problems.render(false),
     };
     let mut problems = Diagnostics::new();
+    let mut hosts = Vec::new();
     for host in config.inventory.hosts.keys() {
         let facts = homelab::node::Facts::default();
         let known = HostKnown { facts: Some(facts.clone()), kept: BTreeMap::new() };
-        let hosts = Arc::new(Hosts::new(BTreeMap::from([(host.clone(), known)])));
-        let known = Known { facts: Some(facts), hosts, registered: BTreeMap::new() };
+        let others = Arc::new(Hosts::new(BTreeMap::from([(host.clone(), known)])));
+        let known = Known { facts: Some(facts), hosts: others, registered: BTreeMap::new() };
         let plays = config.plays.iter().enumerate().filter(|(_, play)| play.hosts.contains(host));
         let compiled: Vec<_> = plays.map(|(at, _)| compile(&config, at, host, &known)).collect();
-        for one in &compiled {
-            problems.0.extend(one.problems.0.clone());
-        }
-        problems.0.extend(ownership::check(host, &compiled.iter().collect::<Vec<_>>()).0);
+        problems.0.extend(compiled.iter().flat_map(|one| one.problems.0.clone()));
+        hosts.push((host.as_str(), compiled));
     }
+    let hosts: Vec<_> = hosts.iter().map(|(host, compiled)| (*host, compiled.iter().collect())).collect();
+    problems.0.extend(ownership::check(&hosts).0);
     once(problems).render(false)
 }
 

@@ -102,7 +102,11 @@ impl Loader<'_> {
     pub(super) fn tasks(&mut self, list: Option<&Value>, key: &str, place: &Place) -> Vec<Task> {
         let Some(list) = list.filter(|list| list.data != Data::Null) else { return Vec::new() };
         let Some(items) = list.as_seq() else {
-            self.problems.push(wrong_type(key, list, "a list of tasks").hint("put a `-` before each task"));
+            let mut problem = wrong_type(key, list, "a list of tasks").hint("put a `-` before each task");
+            if key == "include" {
+                problem.message = format!("an included file must be a list of tasks, not {}", list.type_name());
+            }
+            self.problems.push(problem);
             return Vec::new();
         };
         if self.open.len() > DEEPEST {
@@ -168,7 +172,17 @@ impl Loader<'_> {
             "include" => self.include(arg, place)?,
             "role" => Body::Role(self.role(arg, &place.home)?, map.get("with").cloned().unwrap_or_else(|| Value::from(Data::Null))),
             "assert" => Body::Assert(self.assert(arg)?),
-            _ => Body::Resource(resource::kind(action)?, arg.clone()),
+            _ => {
+                if let (Some(task), Some(own)) = (&task.undo, arg.get("undo")) {
+                    self.problems.push(
+                        Diagnostic::config("`undo` is given twice, to the task and to its command")
+                            .maybe_at(own.origin.as_ref())
+                            .note("the task's", task.origin.as_ref())
+                            .hint("keep one of them"),
+                    );
+                }
+                Body::Resource(resource::kind(action)?, arg.clone())
+            }
         };
         Some(task)
     }
@@ -234,7 +248,7 @@ impl Loader<'_> {
         let root = self.reading.yaml(&path, arg.origin.as_ref(), "included file");
         let body = self.problems.take(root).map(|root| {
             let home = Home { dir: path.parent().unwrap_or(Path::new("")).to_owned(), ..(*place.home).clone() };
-            let tasks = self.tasks(Some(&root), "an included file", &Place { home: Arc::new(home), handler: place.handler });
+            let tasks = self.tasks(Some(&root), "include", &Place { home: Arc::new(home), handler: place.handler });
             Body::Include(path.clone(), tasks)
         });
         self.open.pop();
