@@ -5,6 +5,8 @@ pub mod args;
 mod check;
 mod compile;
 mod config;
+mod context;
+mod forms;
 pub mod keys;
 mod known;
 mod label;
@@ -15,6 +17,7 @@ pub mod ownership;
 mod params;
 mod render;
 mod role;
+pub mod schema;
 pub mod select;
 pub mod step;
 
