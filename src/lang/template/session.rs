@@ -6,6 +6,7 @@ use super::node::{Node, Root};
 use super::scope::{Binding, Found, Scope};
 use super::{Engine, Error};
 use crate::lang::diagnostic::{Diagnostic, Diagnostics};
+use crate::lang::filters;
 use crate::lang::source::Span;
 use crate::lang::value::{Data, Value};
 use minijinja::value::Value as Mini;
@@ -70,7 +71,13 @@ impl Session {
     /// The latest thing looked for in vain that the failing expression names.
     pub(super) fn missing_in(&self, expression: &str) -> Option<Missing> {
         let mut state = self.state();
-        let at = state.missing.iter().rposition(|missing| explain::names(expression, &missing.key))?;
+        let named = state.missing.iter().rposition(|missing| explain::names(expression, &missing.key));
+        // A filter's error covers the filter's name only; what it was given was looked for last.
+        let last = || {
+            let function = |missing: &Missing| missing.base.is_empty() && filters::FUNCTIONS.contains(&missing.key.as_str());
+            state.missing.iter().rposition(|missing| !function(missing))
+        };
+        let at = named.or_else(last)?;
         Some(state.missing.swap_remove(at))
     }
 
@@ -167,6 +174,11 @@ impl Session {
                     Some(home) if super::is_template(text) => self.nested(text, value.origin.as_ref(), home, path, binding),
                     _ => Mini::from(text.as_str()),
                 }
+            }
+            // `0644` is a mode, an id, a PIN: what was written, not 644.
+            Data::Int(_) if value.written().is_some_and(zero_led) => {
+                self.taint(secret);
+                Mini::from(value.written().unwrap_or_default())
             }
             _ => {
                 self.taint(secret);
@@ -267,6 +279,10 @@ impl Session {
             (Some(error), result) => Err(explain::used_here(error, result.err().as_ref(), text, offset, &self.engine)),
         }
     }
+}
+
+fn zero_led(token: &str) -> bool {
+    token.len() > 1 && token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A value that ends the rendering that touches it.
