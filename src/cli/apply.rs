@@ -1,7 +1,7 @@
 //! `homelab apply`: plans, asks, performs, verifies. One step that fails takes back what was done.
 
 use super::args::{Diffs, Narrow, Reach, Selection};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, problems as problems_json, show_all};
 use super::printer::{paint, style};
@@ -65,11 +65,7 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         false => None,
     };
     let selection = selection(args, saved.as_ref());
-    let mut loaded = load(&selection, saved.as_ref(), printer)?;
-    if let Some(task) = &args.start_at {
-        let config = Arc::get_mut(&mut loaded.config).ok_or_else(|| Diagnostic::config("the configuration is in use"))?;
-        config.start_at(task)?;
-    }
+    let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
     let looked = look(&loaded, &args.reach, true, printer).await?;
     if let Some(saved) = &saved {
         still_holds(saved, &looked)?;

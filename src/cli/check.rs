@@ -4,8 +4,9 @@ use super::args::Selection;
 use super::load::{Loaded, load};
 use super::printer::{paint, style};
 use super::{Exit, Printer};
-use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::playbook::{Body, Known, compile, ownership};
+use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
+use crate::plan::detail::MASKED;
+use crate::playbook::{Known, compile, once, ownership};
 use serde_json::json;
 
 /// Arguments of `check`.
@@ -50,45 +51,30 @@ pub fn check(loaded: &Loaded) -> Diagnostics {
     let mut problems = Diagnostics::new();
     for host in config.hosts() {
         let known = Known { facts: loaded.cached_facts(&host), ..Known::default() };
-        let mut owned = Vec::new();
-        let mut compiled = Vec::new();
-        for play in config.plays_of(&host) {
-            let one = compile(config, play, &host, &known);
-            compiled.push(one);
-        }
+        let compiled: Vec<_> = config.plays_of(&host).into_iter().map(|play| compile(config, play, &host, &known)).collect();
         for one in &compiled {
-            for problem in &one.problems.0 {
-                // The same task fails alike on every host: said once.
-                if !problems.0.contains(problem) {
-                    problems.push(problem.clone());
-                }
-            }
-            owned.extend(one.steps.iter().filter(|step| matches!(step.body, Body::Resource(_))));
+            problems.0.extend(one.problems.0.iter().cloned());
         }
-        for problem in ownership::conflicts(&owned).0 {
-            if !problems.0.contains(&problem) {
-                problems.push(problem);
-            }
-        }
+        problems.0.extend(ownership::check(&host, &compiled.iter().collect::<Vec<_>>()).0);
     }
-    problems
+    // The same task fails alike on every host: said once.
+    once(problems)
 }
 
 fn explain(loaded: &Loaded, host: &str, name: &str, printer: &Printer) -> Exit {
-    let origins = match loaded.config.explain(host, name) {
-        Ok(origins) => origins,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
-    };
+    if !loaded.config.inventory.hosts.contains_key(host) {
+        let hint = crate::lang::suggest::hint(host, loaded.config.inventory.hosts.keys().map(String::as_str));
+        printer.problems(&Diagnostic::new(Kind::Usage, format!("there is no host `{host}`")).hint(hint).into());
+        return Exit::Usage;
+    }
+    let origins = loaded.config.explain(host, name);
     if origins.is_empty() {
         printer.problems(&Diagnostic::new(Kind::Usage, format!("`{name}` is not set for {host}")).hint("plays, tasks and roles may still set it").into());
         return Exit::Error;
     }
     if printer.json {
         let list: Vec<_> = origins.iter().map(|o| json!({
-            "level": o.level, "place": o.span.as_ref().map(ToString::to_string), "wins": o.wins, "value": o.shown(),
+            "level": o.level.to_string(), "place": o.span.as_ref().map(ToString::to_string), "wins": o.wins, "value": shown(&o.value),
         })).collect();
         printer.out(&format!("{}\n", json!({"version": 1, "command": "explain", "host": host, "variable": name, "origins": list})));
         return Exit::Ok;
@@ -96,7 +82,18 @@ fn explain(loaded: &Loaded, host: &str, name: &str, printer: &Printer) -> Exit {
     for origin in &origins {
         let place = origin.span.as_ref().map(|span| span.to_string()).unwrap_or_default();
         let mark = if origin.wins { paint(style::CREATE, "→") } else { " ".to_owned() };
-        printer.say(&format!("{mark} {:<12} {}  {}", origin.level, origin.shown(), paint(style::DIM, place)));
+        printer.say(&format!("{mark} {:<12} {}  {}", origin.level.to_string(), shown(&origin.value), paint(style::DIM, place)));
     }
     Exit::Ok
+}
+
+/// A value in one line.
+fn shown(value: &Value) -> String {
+    if value.is_secret() {
+        return MASKED.to_owned();
+    }
+    match value.as_str() {
+        Some(text) => text.lines().next().unwrap_or_default().to_owned(),
+        None => crate::lang::yaml::to_yaml(value).trim_end().replace('\n', "; "),
+    }
 }

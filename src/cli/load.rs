@@ -30,16 +30,26 @@ impl Loaded {
 
 /// Loads what `selection` names; a saved plan brings its own texts.
 pub fn load(selection: &Selection, saved: Option<&SavedPlan>, printer: &Printer) -> Result<Loaded, Diagnostics> {
+    load_from(selection, None, saved, printer)
+}
+
+/// The same, with nothing before the task called `start_at`.
+pub fn load_from(
+    selection: &Selection,
+    start_at: Option<&str>,
+    saved: Option<&SavedPlan>,
+    printer: &Printer,
+) -> Result<Loaded, Diagnostics> {
     let files = Arc::new(match saved {
         Some(plan) => Files::bundled(plan.sources.clone()),
         None => Files::on_disk(),
     });
-    let options = options(&selection.narrow, printer)?;
+    let options = options(&selection.narrow, start_at, printer)?;
     let config = crate::playbook::load(files.clone(), &selection.inventory, &selection.playbooks, &options)?;
     Ok(Loaded { config: Arc::new(config), files, cache: FactsCache::open() })
 }
 
-fn options(narrow: &Narrow, printer: &Printer) -> Result<Options, Diagnostics> {
+fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result<Options, Diagnostics> {
     let mut problems = Diagnostics::new();
     let mut sets = Vec::new();
     for set in &narrow.sets {
@@ -56,7 +66,7 @@ fn options(narrow: &Narrow, printer: &Printer) -> Result<Options, Diagnostics> {
     problems.into_result(Options {
         limit: narrow.limit.clone(),
         tags: narrow.tags.clone(),
-        start_at: None,
+        start_at: start_at.map(str::to_owned),
         sets,
         identities,
         masker: printer.masker().clone(),

@@ -2,7 +2,7 @@
 
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
 use crate::node::op::Body;
-use crate::node::program::{self, CHUNK, Staging};
+use crate::node::program::{self, stage::CHUNK, stage::Part as Staging};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
 use bytes::Bytes;

@@ -85,6 +85,8 @@ pub struct Fields<'a, 'p> {
     what: String,
     /// Where the map is.
     pub span: Option<Span>,
+    /// Keys that unknown ones were probably meant as.
+    meant: Vec<String>,
     /// What was wrong so far.
     pub problems: &'p mut Diagnostics,
 }
@@ -96,11 +98,13 @@ impl<'a, 'p> Fields<'a, 'p> {
         let what = what.into();
         let map = as_map(value, &what, problems)?;
         let place = |key: &str, v: &Value| value.key_origin(key).cloned().or_else(|| key_span(key, v));
+        let mut meant = Vec::new();
         for (key, value) in map {
             if table.iter().any(|k| k.name == key) || also.contains(&key.as_str()) {
                 continue;
             }
             let names = table.iter().map(|k| k.name).chain(also.iter().copied());
+            meant.extend(suggest::did_you_mean(key, names.clone()));
             problems.push(
                 Diagnostic::config(format!("unknown key `{key}` in {what}"))
                     .maybe_at(place(key, value).as_ref())
@@ -108,7 +112,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                     .hint(hint_names(key, "keys here", names)),
             );
         }
-        Some(Fields { map, what, span: value.origin.clone(), problems })
+        Some(Fields { map, what, span: value.origin.clone(), meant, problems })
     }
 
     /// The value of `key`; `null` counts as not given.
@@ -119,7 +123,8 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// The value of a key that must be there.
     pub fn need(&mut self, key: &str, hint: &str) -> Option<&'a Value> {
         let value = self.get(key);
-        if value.is_none() {
+        // A misspelt key was told already.
+        if value.is_none() && !self.meant.iter().any(|meant| meant == key) {
             let span = self.span.clone();
             let message = format!("{} has no `{key}`", self.what);
             self.problems.push(Diagnostic::config(message).maybe_at(first_line(span).as_ref()).hint(hint));

@@ -44,6 +44,7 @@ type Named<'v> = IndexMap<&'static str, (&'static Param, &'v str, &'v Value)>;
 /// Sorts raw parameters by declared name; reports unknown, doubled and missing ones.
 pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, problems: &mut Diagnostics) -> Named<'v> {
     let mut named = Named::new();
+    let mut meant: Vec<String> = Vec::new();
     let find = |key: &str| kind.params.iter().find(|p| p.name == key || p.aliases.contains(&key));
     match &raw.data {
         Data::Map(map) => {
@@ -52,6 +53,7 @@ pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, pr
                 let Some(param) = find(key) else {
                     let names = kind.params.iter().flat_map(|p| [p.name].into_iter().chain(p.aliases.iter().copied()));
                     let task_key = super::keys::TASK.iter().any(|k| k.name == key);
+                    meant.extend(did_you_mean(key, names.clone()));
                     let hint = match task_key && did_you_mean(key, names.clone()).is_none() {
                         true => format!("`{key}` belongs to the task: indent it like `{}:`", kind.name),
                         false => hint_names(key, "parameters", names.collect::<Vec<_>>()),
@@ -82,7 +84,8 @@ pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, pr
             }
         },
     }
-    for param in kind.params.iter().filter(|p| p.required && !named.contains_key(p.name)) {
+    let missing = |p: &&Param| p.required && !named.contains_key(p.name) && !meant.iter().any(|m| m == p.name || p.aliases.contains(&m.as_str()));
+    for param in kind.params.iter().filter(missing) {
         problems.push(
             Diagnostic::config(format!("`{}` lacks the parameter `{}`", kind.name, param.name))
                 .maybe_at(span)

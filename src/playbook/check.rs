@@ -52,9 +52,19 @@ fn walk(engine: &Engine, tasks: &[Task], problems: &mut Diagnostics) {
 }
 
 fn expression(engine: &Engine, value: &Value, problems: &mut Diagnostics) {
-    if let Some(text) = value.as_str() {
-        problems.take(engine.check_expression(text, value.origin.as_ref()));
+    let Some(text) = value.as_str() else { return };
+    let Err(mut wrong) = engine.check_expression(text, value.origin.as_ref()) else { return };
+    for problem in &mut wrong.0 {
+        let detail = problem.message.strip_prefix("the template cannot be read: ").map(str::to_owned);
+        let Some(detail) = detail else { continue };
+        problem.message = format!("the expression cannot be read: {detail}");
+        problem.hint = Some(if text.contains(" = ") {
+            "`==` compares; a single `=` means nothing here".to_owned()
+        } else {
+            "an expression is like `facts.os.family == \"debian\" and not small`".to_owned()
+        });
     }
+    problems.0.append(&mut wrong.0);
 }
 
 fn texts(engine: &Engine, value: &Value, problems: &mut Diagnostics) {

@@ -3,6 +3,7 @@
 
 use super::args::{self, Render, Trouble};
 use super::config::Config;
+use super::context::{Context, Gate, Outcome, Reach, paths, with_item, with_undo};
 use super::known::{Known, play_scope};
 use super::local::Local;
 use super::model::{Body as Raw, Play, Role, Task};
@@ -55,63 +56,6 @@ pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compi
     compiler.finish(play, &context)
 }
 
-/// Whether tasks run at all, as blocks and roles around them say.
-#[derive(Debug, Clone)]
-enum Gate {
-    Open,
-    Skip(String),
-    Late { cause: String, facts: bool },
-}
-
-/// Handlers that a task may notify, nearest first.
-struct Reach<'a> {
-    /// Name and key.
-    keys: Vec<(&'a str, String)>,
-    outer: Option<Rc<Reach<'a>>>,
-}
-
-impl<'a> Reach<'a> {
-    fn new(handlers: &'a [Task], prefix: &str, outer: Option<Rc<Reach<'a>>>) -> Self {
-        let name = |task: &'a Task| task.name.as_ref().and_then(Value::as_str).unwrap_or_default();
-        Reach { keys: handlers.iter().map(|task| (name(task), format!("{prefix}/{}", name(task)))).collect(), outer }
-    }
-
-    fn key(&self, name: &str) -> Option<String> {
-        match self.keys.iter().find(|(known, _)| *known == name) {
-            Some((_, key)) => Some(key.clone()),
-            None => self.outer.as_ref()?.key(name),
-        }
-    }
-
-    fn names(&self) -> Vec<&'a str> {
-        let mut names: Vec<&str> = self.keys.iter().map(|(name, _)| *name).collect();
-        names.extend(self.outer.as_ref().map(|outer| outer.names()).unwrap_or_default());
-        names
-    }
-}
-
-/// What holds for the tasks of one list.
-#[derive(Clone)]
-struct Context<'a> {
-    scope: Scope,
-    key: String,
-    role: String,
-    tags: Vec<String>,
-    become_: bool,
-    gate: Gate,
-    run_once: bool,
-    reach: Rc<Reach<'a>>,
-    /// The loop item that a role or include runs for, as labels show it.
-    item: Option<String>,
-}
-
-/// How a registered name stands.
-enum Result_ {
-    Late(String),
-    Skipped,
-    Known(Value),
-}
-
 struct Compiler<'a> {
     config: &'a Config,
     play: &'a Play,
@@ -119,7 +63,7 @@ struct Compiler<'a> {
     known: &'a Known,
     out: Compiled,
     /// By earlier steps.
-    registered: BTreeMap<String, Result_>,
+    registered: BTreeMap<String, Outcome>,
     /// Name → task, for tasks that `--tags` or `--start-at` leave out.
     omitted: BTreeMap<String, String>,
     /// The task of `--start-at` has been met.
@@ -158,11 +102,11 @@ impl<'a> Compiler<'a> {
         let (mut values, mut late) = (Vec::new(), BTreeMap::new());
         for (name, result) in &self.registered {
             match result {
-                Result_::Late(task) => {
+                Outcome::Late(task) => {
                     late.insert(name.clone(), format!("result of {task}"));
                 }
-                Result_::Known(value) => values.push((name.clone(), value.clone())),
-                Result_::Skipped => {
+                Outcome::Known(value) => values.push((name.clone(), value.clone())),
+                Outcome::Skipped => {
                     let map = [("skipped", true), ("changed", false), ("failed", false)].map(|(k, v)| (k.to_owned(), Value::from(Data::Bool(v))));
                     values.push((name.clone(), Data::Map(map.into_iter().collect()).into()));
                 }
@@ -325,9 +269,9 @@ impl<'a> Compiler<'a> {
             }
             let all_skipped = new.iter().all(|step| matches!(step.body, Body::Skipped { .. }));
             let result = match self.known.registered.get(&register.name) {
-                Some(value) => Result_::Known(value.clone().tainted(register.secret)),
-                None if all_skipped && !once_elsewhere => Result_::Skipped,
-                None => Result_::Late(new.first().map_or_else(|| label::raw(task), |step| step.label.clone())),
+                Some(value) => Outcome::Known(value.clone().tainted(register.secret)),
+                None if all_skipped && !once_elsewhere => Outcome::Skipped,
+                None => Outcome::Late(new.first().map_or_else(|| label::raw(task), |step| step.label.clone())),
             };
             self.registered.insert(register.name.clone(), result);
         }
@@ -487,36 +431,4 @@ impl<'a> Compiler<'a> {
                 .hint(hint_names(name, "handlers", names.iter().copied())),
         );
     }
-}
-
-fn with_item(scope: &Scope, item: Value, index: usize) -> Scope {
-    let index = Value::from(Data::Int(i64::try_from(index).unwrap_or(i64::MAX)));
-    scope.data([("item".to_owned(), item), ("item_index".to_owned(), index)])
-}
-
-/// The parameters with the task's `undo:` among them.
-fn with_undo(task: &Task, kind: &KindSpec, raw: &Value) -> Value {
-    let Some(undo) = &task.undo else { return raw.clone() };
-    let mut map = match &raw.data {
-        Data::Map(map) => map.clone(),
-        _ => [(kind.bare.to_owned(), raw.clone())].into_iter().collect(),
-    };
-    map.entry("undo".to_owned()).or_insert_with(|| undo.clone());
-    Value { data: Data::Map(map), ..raw.clone() }
-}
-
-fn paths(value: &Value, problems: &mut Diagnostics) -> Vec<String> {
-    let items = value.as_seq().map_or_else(|| vec![value], |items| items.iter().collect());
-    let mut paths = Vec::new();
-    for item in items {
-        match item.as_str().filter(|text| text.starts_with('/')) {
-            Some(path) => paths.push(path.to_owned()),
-            None => problems.push(
-                Diagnostic::config("`provides` lists absolute paths on the node")
-                    .maybe_at(item.origin.as_ref().or(value.origin.as_ref()))
-                    .hint("for example `provides: [/etc/nginx]`; `provides: []` brings nothing"),
-            ),
-        }
-    }
-    paths
 }

@@ -118,14 +118,21 @@ pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options:
     problems.into_result(Config { inventory: who, plays, sets, tags: options.tags.clone(), start, keeps, engine, files, cache: Arc::default() })
 }
 
-/// Each problem once: what is wrong for twenty hosts is mended in one place.
+/// Each problem once, for what is wrong for twenty hosts is mended in one place; file by file, from top to bottom.
 pub fn once(problems: Diagnostics) -> Diagnostics {
     let mut out = Diagnostics::new();
+    let mut names: Vec<String> = Vec::new();
     for problem in problems.0 {
         if !out.0.contains(&problem) {
+            let name = problem.span.as_ref().map(|span| span.source.name.clone());
+            names.extend(name.filter(|name| !names.contains(name)));
             out.push(problem);
         }
     }
+    out.0.sort_by_key(|problem| {
+        let span = problem.span.as_ref()?;
+        Some((names.iter().position(|name| *name == span.source.name), span.range.start))
+    });
     out
 }
 
@@ -183,7 +190,7 @@ fn choose_hosts(who: &Inventory, plays: &mut [Play], options: &Options, problems
         }
         problems.take(chosen).unwrap_or_default()
     });
-    for play in plays.iter_mut().filter(|play| !play.pattern.is_empty()) {
+    for play in plays.iter_mut().filter(|play| play.pattern_span.is_some()) {
         let chosen = problems.take(pattern::select(who, &play.pattern, play.pattern_span.as_ref()));
         play.hosts = chosen.unwrap_or_default();
         if let Some(limit) = &limit {

@@ -5,6 +5,8 @@ pub mod args;
 mod check;
 mod compile;
 mod config;
+mod context;
+mod forms;
 mod hosts;
 pub mod keys;
 mod known;
@@ -16,6 +18,7 @@ pub mod ownership;
 mod params;
 mod render;
 mod role;
+pub mod schema;
 pub mod select;
 pub mod step;
 

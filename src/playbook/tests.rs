@@ -215,7 +215,7 @@ fn secrets_do_not_reach_labels() {
 fn two_owners_are_reported() {
     let config = tasks("  - name: One\n    copy: {dest: /etc/motd, content: a}\n  - name: Two\n    copy: {dest: /etc/motd, content: b}\n");
     let compiled = compiled(&config, &Known::default());
-    let problems = ownership::check("pi-1", &[&compiled]);
+    let problems = ownership::check(&[("pi-1", vec![&compiled])]);
     assert_eq!(messages(&problems), ["two tasks manage the content of /etc/motd on pi-1"]);
     assert_eq!(problems.0[0].notes.len(), 1);
 }

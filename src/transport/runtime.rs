@@ -58,6 +58,11 @@ impl Talk {
         self.seq
     }
 
+    /// The number of the last unit; whoever makes several units counts it up.
+    pub fn seqs(&mut self) -> &mut u32 {
+        &mut self.seq
+    }
+
     /// What marks this session's frames; units are written with it.
     pub fn nonce(&self) -> &str {
         &self.nonce
