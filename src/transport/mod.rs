@@ -20,6 +20,7 @@ mod random;
 pub mod runtime;
 pub mod session;
 pub mod target;
+mod verifier;
 mod wire;
 
 pub use connect::Connection;

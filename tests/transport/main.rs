@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod bad_servers;
+mod hostile;
 mod hostkeys;
 mod jumps;
 mod logins;
