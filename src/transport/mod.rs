@@ -18,6 +18,7 @@ pub mod privilege;
 mod pump;
 mod random;
 pub mod runtime;
+pub mod sandbox;
 pub mod session;
 pub mod target;
 mod verifier;
