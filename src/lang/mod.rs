@@ -1,9 +1,16 @@
 //! The language: source text with spans, YAML, templates, values, secrets, diagnostics. Knows nothing of hosts.
 
 pub mod diagnostic;
+pub mod filters;
+mod render;
 pub mod source;
+pub mod suggest;
+pub mod template;
 pub mod value;
+pub mod yaml;
+mod yaml_hint;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use source::{Files, Source, Span};
+pub use template::{Engine, Scope};
 pub use value::{Data, Value};

@@ -92,6 +92,11 @@ impl World {
         self.provides = provides;
     }
 
+    /// Adds what a second look answered.
+    pub fn learn(&mut self, answers: Answers) {
+        self.seen.extend(answers);
+    }
+
     /// What was seen, without the plan.
     pub fn seen(&self) -> &Answers {
         &self.seen
@@ -352,7 +357,7 @@ impl World {
                 self.paths.insert(path.clone(), Node::Absent);
                 self.unit_file(path, false);
             }
-            Op::Packages { install, remove, .. } => {
+            Op::Packages { install, remove, purge, .. } => {
                 for wanted in install {
                     let (name, version) = match wanted.split_once('=') {
                         Some((name, version)) => (name, Some(version.to_owned())),
@@ -365,6 +370,7 @@ impl World {
                 }
                 for name in remove {
                     let mut state = self.package(name).unwrap_or_default();
+                    state.residue = !purge && (state.residue || state.installed.is_some());
                     state.installed = None;
                     self.packages.insert(name.clone(), state);
                 }
@@ -395,6 +401,13 @@ impl World {
                 self.units.insert(name.clone(), unit);
             }
             Op::DaemonReload => {
+                let stale = self.seen.iter().filter_map(|(probe, answer)| match (probe, answer) {
+                    (Probe::Unit { name }, Answer::Unit(Some(unit))) if unit.stale => Some((name.clone(), unit.clone())),
+                    _ => None,
+                });
+                for (name, unit) in stale.collect::<Vec<_>>() {
+                    self.units.entry(name).or_insert(unit);
+                }
                 for unit in self.units.values_mut() {
                     unit.stale = false;
                 }
@@ -431,6 +444,9 @@ impl World {
 
     fn user_effect(&mut self, op: &UserOp) {
         if !op.present {
+            if let Some(home) = self.user(&op.name).flatten().map(|user| user.home).filter(|_| op.remove_home) {
+                self.effect(&Op::Remove { path: home });
+            }
             self.users.insert(op.name.clone(), None);
             return;
         }
@@ -445,6 +461,7 @@ impl World {
         user.uid = op.uid.unwrap_or(user.uid);
         if let Some(group) = &op.group {
             user.group = group.clone();
+            user.gid = self.gid(group).unwrap_or(user.gid);
         }
         if let Some(groups) = &op.groups {
             user.groups = groups.clone();
@@ -472,22 +489,40 @@ impl World {
         self.users.insert(op.name.clone(), Some(user));
     }
 
-    /// A unit file put or removed makes or unmakes the unit.
+    /// A unit file put or removed makes or unmakes the unit, and a template's its instances; a drop-in makes it stale.
     fn unit_file(&mut self, path: &str, there: bool) {
-        let Some(name) = ["/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"]
-            .iter()
-            .find_map(|dir| path.strip_prefix(dir))
-            .filter(|name| !name.contains('/'))
-        else {
+        let dirs = ["/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/"];
+        let Some(name) = dirs.iter().find_map(|dir| path.strip_prefix(dir)) else { return };
+        if let Some((unit, _)) = name.split_once(".d/") {
+            if let Some(Some(mut unit_state)) = self.unit(unit).filter(|_| !unit.contains('/')) {
+                unit_state.stale = true;
+                self.units.insert(unit.to_owned(), unit_state);
+            }
             return;
-        };
+        }
+        if name.contains('/') {
+            return;
+        }
+        let instances = name.split_once("@.").map(|(stem, kind)| (format!("{stem}@"), format!(".{kind}"))).map_or_else(Vec::new, |(stem, kind)| {
+            let asked = self.seen.keys().filter_map(|probe| match probe {
+                Probe::Unit { name } if name.starts_with(&stem) && name.ends_with(&kind) => Some(name.clone()),
+                _ => None,
+            });
+            asked.collect()
+        });
+        for name in instances.iter().map(String::as_str).chain([name]) {
+            self.one_unit(name, there);
+        }
+    }
+
+    fn one_unit(&mut self, name: &str, there: bool) {
         let known = self.unit(name);
         if known == Some(None) {
             return;
         }
         let mut unit = known.flatten().unwrap_or_else(|| UnitState { active: "inactive".into(), ..UnitState::default() });
         if there {
-            if unit.load.is_empty() || unit.load == "not-found" {
+            if unit.load != "loaded" {
                 unit.load = "loaded".into();
                 unit.file = "disabled".into();
             }

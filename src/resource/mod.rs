@@ -3,9 +3,33 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod attrs;
+pub mod authorized_key;
+pub mod blockinfile;
+pub mod command;
+pub mod copy;
+pub mod cron;
+mod cron_time;
+pub mod docs;
+pub mod edit;
+pub mod file;
+pub mod group;
+pub mod hostname;
+pub mod lineinfile;
+pub mod mode;
+mod names;
+pub mod package;
 pub mod params;
+pub mod put;
+pub mod service;
+mod ssh_key;
+pub mod sysctl;
+pub mod systemd_unit;
+pub mod template;
+pub mod user;
+pub mod words;
 
-pub use params::{Args, Param, Ty};
+pub use params::{Args, Loaded, Param, Ty};
 
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Cause, Need, Op, Probe, World};
@@ -71,6 +95,12 @@ pub trait Resource: Send + Sync + fmt::Debug {
     /// What it must know of the node, its ops' needs included (parent directory, owner, group).
     fn look(&self) -> Vec<Probe>;
 
+    /// What else it must know, now that `world` has the answers to [`look`](Self::look) and what is planned before it (a home
+    /// directory that is not where homes usually are). Asked in a second round, only when not empty.
+    fn look_more(&self, _world: &World) -> Vec<Probe> {
+        Vec::new()
+    }
+
     /// The ops that make it so; empty means as wished. The same function plans, verifies and detects drift.
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block>;
 
@@ -105,7 +135,23 @@ pub struct KindSpec {
 }
 
 /// Every kind there is, by name.
-pub static KINDS: &[&KindSpec] = &[];
+pub static KINDS: &[&KindSpec] = &[
+    &authorized_key::AUTHORIZED_KEY,
+    &blockinfile::BLOCKINFILE,
+    &command::COMMAND,
+    &copy::COPY,
+    &cron::CRON,
+    &file::FILE,
+    &group::GROUP,
+    &hostname::HOSTNAME,
+    &lineinfile::LINEINFILE,
+    &package::PACKAGE,
+    &service::SERVICE,
+    &sysctl::SYSCTL,
+    &systemd_unit::SYSTEMD_UNIT,
+    &template::TEMPLATE,
+    &user::USER,
+];
 
 /// The kind called `name`.
 pub fn kind(name: &str) -> Option<&'static KindSpec> {

@@ -1,0 +1,291 @@
+//! `authorized_key`: who may log in to an account with which SSH key.
+
+use super::ssh_key::Key;
+use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use crate::lang::{Diagnostic, Diagnostics};
+use crate::node::probe::{Depth, Node};
+use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
+
+/// The declaration of `authorized_key`.
+pub static AUTHORIZED_KEY: KindSpec = KindSpec {
+    name: "authorized_key",
+    summary: "Lets SSH keys log in to an account, or keeps them out",
+    description: "\
+Keeps lines of the account's `~/.ssh/authorized_keys`. A key is the same when its type and its body are; comments do not count, options do:
+a key that is there with other options gets those of the task. Other lines stay as they are, unless `exclusive`.
+
+With `exclusive: true` the account has exactly these keys: any other line that is not a comment goes. Taking away the key that you log in
+with locks you out.
+
+The directory gets mode 0700, the file 0600, both owned by the account, as sshd demands. The account may be one that an earlier task
+creates. A link in place of either is refused: writing through it as root would be a gift to whoever placed it.",
+    params: &[
+        Param::required("user", Ty::Str, "Whose account."),
+        Param::required("key", Ty::Str, "One public key, or several, one a line: `[options] type key [comment]`. Blank lines and comments are skipped."),
+        Param::new("state", Ty::Choice(&["present", "absent"]), "Whether they may log in.").default("present"),
+        Param::new("key_options", Ty::Str, "Options for every key given, instead of those before it."),
+        Param::new("exclusive", Ty::Bool, "No other key may log in.").default("false"),
+        Param::new("comment", Ty::Str, "Written after the key instead of its own comment."),
+        Param::new("manage_dir", Ty::Bool, "Make the directory and set its mode and owner; `false` where `path` is given."),
+        Param::new("path", Ty::Path, "Another file than `~/.ssh/authorized_keys`."),
+    ],
+    bare: "",
+    example: "\
+- name: The backup host may only run the backup
+  authorized_key:
+    user: backup
+    key_options: restrict,command=\"/usr/local/bin/backup\"
+    key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f backup@router
+",
+    build,
+};
+
+#[derive(Debug)]
+struct Keys {
+    user: String,
+    keys: Vec<Key>,
+    present: bool,
+    exclusive: bool,
+    manage_dir: bool,
+    path: Option<String>,
+    secret: bool,
+}
+
+/// The keys of `key`; a fault is placed at its line where the text was written as it is.
+fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let text = args.str("key").unwrap_or_default();
+    if text.starts_with("http://") || text.starts_with("https://") {
+        return Err(names::wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in"));
+    }
+    let options = match args.str("key_options") {
+        Some(options) => problems.take(names::line(args, "key_options", options)),
+        None => None,
+    };
+    let comment = args.str("comment").and_then(|comment| problems.take(names::line(args, "comment", comment)));
+    let mut keys: Vec<Key> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match Key::parse(line) {
+            Ok(mut key) => {
+                key.options = options.clone().unwrap_or(key.options);
+                key.comment = comment.clone().unwrap_or(key.comment);
+                match keys.iter().find(|have| have.same(&key)) {
+                    Some(have) if have.options != key.options => {
+                        problems.push(names::problem(args, "key", format!("the key {} is given twice with different options", key.fingerprint()), "the same key", "keep one of the two"));
+                    }
+                    Some(_) => {}
+                    None => keys.push(key),
+                }
+            }
+            Err(fault) => {
+                let (label, hint) = fault.explain();
+                problems.push(at_line(args, line, Diagnostic::config("`key` is not an OpenSSH public key").label(label).hint(hint)));
+                if fault == super::ssh_key::Fault::Private {
+                    // The other lines of it would each be a problem of their own.
+                    break;
+                }
+            }
+        }
+    }
+    if problems.is_empty() && keys.is_empty() {
+        problems.push(names::problem(args, "key", "`key` holds no key", "only blank lines and comments", "paste the line of a `.pub` file"));
+    }
+    problems.into_result(keys)
+}
+
+fn at_line(args: &Args, line: &str, problem: Diagnostic) -> Diagnostic {
+    let place = args.place("key");
+    match place.and_then(|span| span.text().find(line).map(|at| span.part(at..at + line.len()))) {
+        Some(part) => problem.at(&part),
+        None => problem.maybe_at(place),
+    }
+}
+
+fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or_default()));
+    let keys = problems.take(keys(args)).unwrap_or_default();
+    let present = args.str("state") != Some("absent");
+    let exclusive = args.bool("exclusive", false);
+    if exclusive && !present {
+        problems.push(names::problem(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
+    }
+    let path = args.string("path");
+    let resource = Keys {
+        user: user.unwrap_or_default(),
+        keys,
+        present,
+        exclusive,
+        manage_dir: args.bool("manage_dir", path.is_none()),
+        path,
+        secret: ["key", "key_options", "comment"].iter().any(|key| args.is_secret(key)),
+    };
+    problems.into_result(Box::new(resource))
+}
+
+fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(at) => &path[..at],
+    }
+}
+
+impl Keys {
+    fn usual_path(&self) -> String {
+        self.path.clone().unwrap_or_else(|| file_in(&names::usual_home(&self.user)))
+    }
+
+    /// The file's new text; `None`: as wished.
+    fn edit(&self, old: &str) -> Option<String> {
+        let mut missing: Vec<&Key> = self.keys.iter().collect();
+        let mut lines: Vec<String> = Vec::new();
+        for line in old.lines() {
+            let bare = line.trim();
+            if bare.is_empty() || bare.starts_with('#') {
+                lines.push(line.to_owned());
+                continue;
+            }
+            let there = Key::parse(bare).ok();
+            let ours = there.as_ref().and_then(|there| self.keys.iter().find(|key| key.same(there)));
+            match (there, ours) {
+                (Some(_), Some(_)) if !self.present => {}
+                (Some(there), Some(ours)) => {
+                    let first = missing.iter().any(|key| key.same(ours));
+                    missing.retain(|key| !key.same(ours));
+                    if there.options == ours.options {
+                        lines.push(line.to_owned());
+                    } else if first {
+                        lines.push(ours.line());
+                    }
+                    // A second line with other options would let the key in by those.
+                }
+                _ if self.exclusive => {}
+                _ => lines.push(line.to_owned()),
+            }
+        }
+        if self.present {
+            lines.extend(missing.into_iter().map(Key::line));
+        }
+        let same = lines.iter().map(String::as_str).eq(old.lines());
+        (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
+    }
+
+    fn owned(&self, group: &Option<String>, mode: u32, attrs: &crate::node::probe::Attrs) -> bool {
+        attrs.mode == mode && attrs.owner == self.user && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
+    }
+
+    fn dir_ops(&self, world: &World, dir: &str, group: &Option<String>) -> Result<Option<Op>, Block> {
+        let owner = Some(self.user.clone());
+        Ok(match world.path(dir) {
+            _ if !self.manage_dir => None,
+            Some(Node::Absent) => Some(Op::Mkdir { path: dir.to_owned(), mode: 0o700, owner, group: group.clone() }),
+            Some(Node::Dir(attrs)) if !self.owned(group, 0o700, &attrs) => {
+                Some(Op::Attr { path: dir.to_owned(), mode: Some(0o700), owner, group: group.clone() })
+            }
+            Some(Node::Dir(_)) | None => None,
+            Some(_) => return Err(not_ours(dir, "a directory")),
+        })
+    }
+}
+
+fn file_in(home: &str) -> String {
+    format!("{}/.ssh/authorized_keys", home.trim_end_matches('/'))
+}
+
+fn not_ours(path: &str, wanted: &str) -> Block {
+    Block::refused(format!("{path} is there, and is not {wanted}"), "see what it is, and remove it on the node; or name the real file with `path:`")
+}
+
+fn file_probes(path: &str) -> Vec<Probe> {
+    let dir = parent(path);
+    vec![
+        Probe::Path { path: path.to_owned(), depth: Depth::Text { unless: None } },
+        Probe::Path { path: dir.to_owned(), depth: Depth::Stat },
+        Probe::Path { path: parent(dir).to_owned(), depth: Depth::Stat },
+    ]
+}
+
+impl Resource for Keys {
+    fn id(&self) -> Id {
+        let mut prints: Vec<String> = self.keys.iter().map(Key::fingerprint).collect();
+        prints.sort();
+        let slice = if self.exclusive { String::new() } else { prints.join(",") };
+        Id { kind: "authorized_key".into(), key: self.path.clone().unwrap_or_else(|| self.user.clone()), slice }
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let path = self.usual_path();
+        if self.exclusive {
+            return vec![Claim::Content(path)];
+        }
+        self.keys.iter().map(|key| Claim::Slice(path.clone(), key.fingerprint())).collect()
+    }
+
+    fn look(&self) -> Vec<Probe> {
+        let mut probes = vec![Probe::User { name: self.user.clone() }];
+        probes.extend(file_probes(&self.usual_path()));
+        probes
+    }
+
+    fn look_more(&self, world: &World) -> Vec<Probe> {
+        match (&self.path, world.user(&self.user).flatten()) {
+            (None, Some(account)) if file_in(&account.home) != self.usual_path() => file_probes(&file_in(&account.home)),
+            _ => Vec::new(),
+        }
+    }
+
+    fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
+        let probe = Probe::User { name: self.user.clone() };
+        names::answered(world, &probe, &format!("whether there is an account {}", self.user), "see that `/etc/passwd` can be read there")?;
+        let account = match world.user(&self.user) {
+            // Nobody lets a key in to an account that is not there.
+            Some(None) if !self.present && self.path.is_none() => return Ok(Vec::new()),
+            Some(None) if self.present => {
+                let need = Need::User(self.user.clone());
+                return Err(match world.need(&need) {
+                    Standing::Open(cause) => Block::Later(cause),
+                    _ => Block::Unmet(need),
+                });
+            }
+            account => account.flatten(),
+        };
+        let path = match (&self.path, &account) {
+            (Some(path), _) => path.clone(),
+            (None, Some(account)) if account.home.starts_with('/') => file_in(&account.home),
+            (None, Some(account)) => {
+                return Err(Block::refused(format!("the home of {} is {:?}, not an absolute path", self.user, account.home), "give the account a `home:`, or the keys a `path:`"));
+            }
+            (None, None) => self.usual_path(),
+        };
+        let group = account.map(|account| account.group).filter(|group| !group.is_empty());
+        let dir = self.dir_ops(world, parent(&path), &group)?;
+        let owner = Some(self.user.clone());
+        let (old, attrs) = match world.path(&path) {
+            Some(Node::File(file)) if file.size > 0 && file.text.is_none() => {
+                return Err(Block::refused(format!("{path} is too large to be edited ({} bytes)", file.size), "see what is in it, on the node"));
+            }
+            Some(Node::File(file)) => match String::from_utf8(file.text.as_deref().cloned().unwrap_or_default()) {
+                Ok(text) => (text, Some(file.attrs)),
+                Err(_) => return Err(Block::refused(format!("{path} is not UTF-8 text"), "see what is in it, on the node")),
+            },
+            Some(Node::Absent) => (String::new(), None),
+            // Not where homes usually are, and nobody could ask yet.
+            None => return Err(Block::Later(Cause(format!("the home of user {}", self.user)))),
+            Some(_) => return Err(not_ours(&path, "a file")),
+        };
+        let op = match (self.edit(&old), attrs) {
+            (Some(text), attrs) if self.present || attrs.is_some() => {
+                Some(Op::Put { path, content: Content::inline(text, self.secret), mode: 0o600, owner, group, validate: None })
+            }
+            (None, Some(attrs)) if self.present && !self.owned(&group, 0o600, &attrs) => {
+                Some(Op::Attr { path, mode: Some(0o600), owner, group })
+            }
+            _ => None,
+        };
+        Ok(dir.filter(|_| self.present).into_iter().chain(op).collect())
+    }
+
+    fn secret(&self) -> bool {
+        self.secret
+    }
+}
