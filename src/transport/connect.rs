@@ -9,6 +9,7 @@ use crate::lang::Diagnostic;
 use russh::client::{self, Handle};
 use russh::{ChannelOpenFailure, Disconnect, Preferred};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -22,13 +23,34 @@ use tokio::time::{Instant, sleep_until, timeout};
 const WINDOW: u32 = 512 * 1024;
 
 /// What every connection of a run shares.
-#[derive(Debug)]
 pub(super) struct Context {
     pub(super) known: KnownHosts,
     pub(super) ring: KeyRing,
     pub(super) cost: Cost,
     pub(super) agent: Option<PathBuf>,
     pub(super) home: Option<PathBuf>,
+    /// By endpoint: what stands in for a TCP connection to it.
+    pub(super) routes: Mutex<HashMap<String, Route>>,
+}
+
+/// Makes a stream to an SSH server.
+pub(super) type Route = Arc<dyn Fn() -> Box<dyn Duplex> + Send + Sync>;
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("known", &self.known).field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The stream to `target` itself.
+    async fn dial(&self, target: &Target, until: Instant) -> Result<Box<dyn Duplex>, Diagnostic> {
+        let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&target.endpoint()).cloned();
+        match route {
+            Some(route) => Ok(route()),
+            None => Ok(Box::new(tcp(target, until, &self.cost).await?)),
+        }
+    }
 }
 
 /// An open, logged-in connection. It ends when the last clone of its `Arc` does.
@@ -54,7 +76,7 @@ impl Connection {
         context.cost.connection();
         match &through {
             None => {
-                let stream = tcp(target, until, &context.cost).await?;
+                let stream = context.dial(target, until).await?;
                 Self::over(target, context, stream, Some(context.cost.clone()), None, until).await
             }
             Some(jump) => {
@@ -111,7 +133,7 @@ impl Connection {
         let verifier = Verifier { target: target.clone(), known, line: Arc::default(), learn: Some(learned.clone()) };
         context.cost.connection();
         let (wire, _scissors) = match &through {
-            None => Wire::new(tcp(target, until, &context.cost).await?, Some(context.cost.clone())),
+            None => Wire::new(context.dial(target, until).await?, Some(context.cost.clone())),
             Some(jump) => Wire::new(jump.forward(target, until).await?, None),
         };
         let begun = within(target, until, "the key exchange", client::connect_stream(config, wire, verifier)).await?;

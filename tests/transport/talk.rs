@@ -91,3 +91,24 @@ async fn twenty_nodes_at_once() {
     }
     assert_eq!(pool.cost().spent().channels, 20);
 }
+
+#[tokio::test]
+async fn a_route_stands_in_for_tcp_for_a_node_and_for_a_jump_host() {
+    let (Some(jump), Some(node)) = (Sshd::start(""), Sshd::start("")) else { return };
+    let known = jump.path("known_hosts");
+    let (mut first, mut target) = (jump.target("jump", &known), node.target("node", &known));
+    (first.host_key_alias, first.address) = (Some(first.known_as()), "sandbox".into());
+    let pool = pool(&known);
+    let port = jump.port;
+    pool.route(first.endpoint(), move || {
+        let (near, mut far) = tokio::io::duplex(4096);
+        tokio::spawn(async move {
+            let mut tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut far, &mut tcp).await;
+        });
+        near
+    });
+    facts(&pool, &first).await.map_err(|d| text(&d)).unwrap();
+    target.jumps = vec![first];
+    facts(&pool, &target).await.map_err(|d| text(&d)).unwrap();
+}
