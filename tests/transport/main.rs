@@ -6,6 +6,7 @@ mod hostile;
 mod hostkeys;
 mod jumps;
 mod logins;
+mod sandboxes;
 mod sessions;
 mod sshd;
 mod sudo;
