@@ -1,10 +1,11 @@
 //! Logging in with a key: which are offered, in which order, and what to say when none is taken.
 
 use super::agent::Agent;
-use super::connect::{Context, Verifier};
+use super::connect::Context;
 use super::hostkey::{refused, unreachable};
 use super::keys::{KeyFile, Unusable, at_home, defaults, unusable};
-use super::{Target, connect::Line};
+use super::Target;
+use super::verifier::{Line, Verifier};
 use crate::lang::Diagnostic;
 use russh::client::{AuthResult, Handle};
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKey};

@@ -2,13 +2,14 @@
 
 use super::hostkey::{HostKey, Known, refused, unreachable};
 use super::keys::KeyRing;
+use super::verifier::{Broken, Line, Verifier, plain};
 use super::wire::{Duplex, Scissors, Wire};
 use super::{Cost, KnownHosts, Target, auth};
 use crate::lang::Diagnostic;
-use russh::client::{self, DisconnectReason, Handle};
-use russh::keys::PublicKeyOrCertificate;
+use russh::client::{self, Handle};
 use russh::{ChannelOpenFailure, Disconnect, Preferred};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -22,13 +23,34 @@ use tokio::time::{Instant, sleep_until, timeout};
 const WINDOW: u32 = 512 * 1024;
 
 /// What every connection of a run shares.
-#[derive(Debug)]
 pub(super) struct Context {
     pub(super) known: KnownHosts,
     pub(super) ring: KeyRing,
     pub(super) cost: Cost,
     pub(super) agent: Option<PathBuf>,
     pub(super) home: Option<PathBuf>,
+    /// By endpoint: what stands in for a TCP connection to it.
+    pub(super) routes: Mutex<HashMap<String, Route>>,
+}
+
+/// Makes a stream to an SSH server.
+pub(super) type Route = Arc<dyn Fn() -> Box<dyn Duplex> + Send + Sync>;
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("known", &self.known).field("cost", &self.cost).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The stream to `target` itself.
+    async fn dial(&self, target: &Target, until: Instant) -> Result<Box<dyn Duplex>, Diagnostic> {
+        let route = self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(&target.endpoint()).cloned();
+        match route {
+            Some(route) => Ok(route()),
+            None => Ok(Box::new(tcp(target, until, &self.cost).await?)),
+        }
+    }
 }
 
 /// An open, logged-in connection. It ends when the last clone of its `Arc` does.
@@ -47,107 +69,6 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// What became of a line, told by the task that drives it.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    lost: Mutex<Option<String>>,
-    banner: Mutex<String>,
-}
-
-impl Line {
-    /// `: why`, or nothing where it is not known.
-    pub(super) fn because(&self) -> String {
-        self.why().map(|why| format!(": {why}")).unwrap_or_default()
-    }
-
-    pub(super) fn why(&self) -> Option<String> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What the server said before the login: at most five lines, without control characters.
-    pub(super) fn banner(&self) -> Vec<String> {
-        let banner = self.banner.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = banner.lines().map(|line| line.trim_end().replace(char::is_control, " "));
-        lines.filter(|line| !line.trim().is_empty()).take(5).collect()
-    }
-}
-
-/// Checks the host key, and keeps what is learned on the way.
-pub(super) struct Verifier {
-    target: Target,
-    known: Known,
-    line: Arc<Line>,
-    /// Take the key and go no further.
-    learn: Option<Arc<Mutex<Option<HostKey>>>>,
-}
-
-/// Why a connection did not come about.
-#[derive(Debug)]
-pub(super) enum Broken {
-    Ssh(russh::Error),
-    HostKey(Box<Diagnostic>),
-    Learned,
-}
-
-impl From<russh::Error> for Broken {
-    fn from(error: russh::Error) -> Self {
-        Broken::Ssh(error)
-    }
-}
-
-impl client::Handler for Verifier {
-    type Error = Broken;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Broken> {
-        let key = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => HostKey(key.clone()),
-            // Never asked for, so never right.
-            PublicKeyOrCertificate::Certificate(_) => return Ok(false),
-        };
-        if let Some(learned) = &self.learn {
-            *learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-            return Err(Broken::Learned);
-        }
-        match self.known.judge(&self.target, &key) {
-            Ok(()) => Ok(true),
-            Err(diagnostic) => Err(Broken::HostKey(Box::new(diagnostic))),
-        }
-    }
-
-    async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), Broken> {
-        let mut kept = self.line.banner.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < 4096 {
-            kept.extend(banner.chars().take(4096));
-        }
-        Ok(())
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<Broken>) -> Result<(), Broken> {
-        let why = match &reason {
-            DisconnectReason::ReceivedDisconnect(info) => format!("the server hung up: {}", info.message.replace(char::is_control, " ")),
-            DisconnectReason::Error(Broken::Ssh(error)) => plain(error),
-            DisconnectReason::Error(_) => "the host key was refused".into(),
-        };
-        self.line.lost.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
-        match reason {
-            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
-            DisconnectReason::Error(error) => Err(error),
-        }
-    }
-}
-
-/// What ends a line, in plain words.
-fn plain(error: &russh::Error) -> String {
-    match error {
-        russh::Error::KeepaliveTimeout => "the host no longer answers".into(),
-        russh::Error::IO(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the connection was closed".into(),
-        russh::Error::IO(error) if error.kind() == io::ErrorKind::ConnectionReset => "the connection was reset".into(),
-        russh::Error::IO(error) => error.kind().to_string(),
-        russh::Error::HUP | russh::Error::Disconnect => "the connection was closed".into(),
-        other => other.to_string(),
-    }
-}
-
 impl Connection {
     /// Connects to `target`, through `through` where it is behind a jump host, and logs in.
     pub(super) async fn open(target: &Target, context: &Context, through: Option<Arc<Connection>>) -> Result<Arc<Self>, Diagnostic> {
@@ -155,7 +76,7 @@ impl Connection {
         context.cost.connection();
         match &through {
             None => {
-                let stream = tcp(target, until, &context.cost).await?;
+                let stream = context.dial(target, until).await?;
                 Self::over(target, context, stream, Some(context.cost.clone()), None, until).await
             }
             Some(jump) => {
@@ -212,7 +133,7 @@ impl Connection {
         let verifier = Verifier { target: target.clone(), known, line: Arc::default(), learn: Some(learned.clone()) };
         context.cost.connection();
         let (wire, _scissors) = match &through {
-            None => Wire::new(tcp(target, until, &context.cost).await?, Some(context.cost.clone())),
+            None => Wire::new(context.dial(target, until).await?, Some(context.cost.clone())),
             Some(jump) => Wire::new(jump.forward(target, until).await?, None),
         };
         let begun = within(target, until, "the key exchange", client::connect_stream(config, wire, verifier)).await?;

@@ -1,6 +1,6 @@
 //! The connections of a run: one per node, and one per jump host however many nodes are behind it.
 
-use super::connect::{Connection, Context};
+use super::connect::{Connection, Context, Route};
 use super::keys::KeyRing;
 use super::runtime::{self, Talk};
 use super::session::{Program, Session};
@@ -34,7 +34,7 @@ impl Pool {
     /// `prompt` is asked for passphrases, `known` says which host keys are trusted, `cost` counts.
     pub fn new(prompt: Arc<dyn Prompt>, known: KnownHosts, cost: Cost) -> Self {
         let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let context = Context { known, ring: KeyRing::new(prompt), cost, agent, home: std::env::home_dir() };
+        let context = Context { known, ring: KeyRing::new(prompt), cost, agent, home: std::env::home_dir(), routes: Mutex::default() };
         Pool(Arc::new(Inner { context, jumps: Mutex::default() }))
     }
 
@@ -44,6 +44,16 @@ impl Pool {
             Ok(inner) => Pool(Arc::new(Inner { context: Context { agent, home, ..inner.context }, ..inner })),
             Err(shared) => Pool(shared),
         }
+    }
+
+    /// From now on, connecting to `endpoint` (see [`Target::endpoint`]) makes a stream with `dial` instead of a TCP
+    /// connection: a sandbox, also as the outermost jump host.
+    pub fn route<S>(&self, endpoint: String, dial: impl Fn() -> S + Send + Sync + 'static)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    {
+        let dial: Route = Arc::new(move || Box::new(dial()) as Box<dyn Duplex>);
+        self.0.context.routes.lock().unwrap_or_else(PoisonError::into_inner).insert(endpoint, dial);
     }
 
     /// The run's counters.

@@ -210,11 +210,14 @@ impl Session {
         Err(self.lost(why))
     }
 
-    /// Ends the conversation: closes the program's input, hears how it ended, and says goodbye.
+    /// Ends the conversation: closes the program's input, hears how it ended, and says goodbye (where nobody
+    /// else uses the connection).
     pub async fn close(mut self) -> Ended {
         let _ = self.write.eof().await;
         self.last_words().await;
-        self.connection.goodbye().await;
+        if Arc::strong_count(&self.connection) == 1 {
+            self.connection.goodbye().await;
+        }
         Ended { exit: self.exit }
     }
 

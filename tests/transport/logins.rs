@@ -194,3 +194,42 @@ async fn default_keys_are_those_of_the_home() {
     let pool: Pool = pool(&known).with_identity(None, Some(home));
     assert_eq!(once(&pool, &target, "echo done").await.map_err(|d| text(&d)).unwrap(), "done\n");
 }
+
+#[tokio::test]
+async fn servers_that_want_something_else_say_so() {
+    for (config, expected) in [
+        ("PasswordAuthentication yes\nAuthenticationMethods publickey,password", "taken, but the server wants more: password"),
+        ("PasswordAuthentication yes\nPubkeyAuthentication no", "the server accepts: password"),
+    ] {
+        let Some(sshd) = Sshd::start(config) else { return };
+        let known = sshd.path("known_hosts");
+        let target = sshd.target("pi", &known);
+        let said = text(&once(&pool(&known), &target, "echo done").await.unwrap_err());
+        assert!(said.starts_with("Refused") && said.contains(expected), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_after_too_many_keys_is_a_refusal() {
+    let Some(sshd) = Sshd::start("MaxAuthTries 2") else { return };
+    let known = sshd.path("known_hosts");
+    let mut target = sshd.target("pi", &known);
+    let right = target.keys.remove(0);
+    target.keys = (0..3).map(|i| keygen(sshd.dir.path(), &format!("wrong{i}"), &["-t", "ed25519"])).collect();
+    target.keys.push(right.clone());
+    let diagnostic = once(&pool(&known), &target, "echo done").await.unwrap_err();
+    let said = text(&diagnostic);
+    assert!(diagnostic.kind == Kind::Refused && said.contains("wrong0 (ssh-ed25519): refused") && said.contains("the server hung up"), "{said}");
+    target.keys.swap(0, 3);
+    assert!(once(&pool(&known), &target, "echo done").await.is_ok());
+}
+
+#[tokio::test]
+async fn no_more_keys_are_offered_than_a_server_bears() {
+    let Some(sshd) = Sshd::start("MaxAuthTries 20") else { return };
+    let known = sshd.path("known_hosts");
+    let mut target = sshd.target("pi", &known);
+    target.keys = (0..8).map(|i| keygen(sshd.dir.path(), &format!("wrong{i}"), &["-t", "ed25519"])).collect();
+    let said = text(&once(&pool(&known), &target, "echo done").await.unwrap_err());
+    assert!(said.matches(": refused").count() == 6 && said.contains("more keys than 6"), "{said}");
+}

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod bad_servers;
+mod hostile;
 mod hostkeys;
 mod jumps;
 mod logins;
+mod sandboxes;
 mod sessions;
 mod sshd;
 mod sudo;

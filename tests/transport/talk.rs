@@ -60,3 +60,55 @@ async fn a_runtime_that_is_killed_in_the_middle_is_a_lost_session() {
     assert!(!lost.early);
     assert!(text(&lost.diagnostic(&target)).contains("the program on the node ended"), "{lost:?}");
 }
+
+#[tokio::test]
+async fn any_stream_that_leads_to_a_server_will_do() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    let pool = pool(&sshd.path("known_hosts"));
+    // A small pipe, so that both sides have to wait for each other.
+    let (near, mut far) = tokio::io::duplex(1024);
+    let port = sshd.port;
+    tokio::spawn(async move {
+        let mut tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut far, &mut tcp).await;
+    });
+    let mut talk = pool.open_stream(&target, near).await.map_err(|d| text(&d)).unwrap();
+    let seq = talk.next_seq();
+    let frames = talk.call(&[look(seq, &[], true)], Duration::from_secs(20), |_| {}).await.unwrap();
+    assert!(read_look(&frames, &[]).unwrap().facts.is_some());
+    assert!(pool.cost().spent().bytes_down > 1000);
+}
+
+#[tokio::test]
+async fn twenty_nodes_at_once() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let target = sshd.target("pi", &sshd.path("known_hosts"));
+    let pool = pool(&sshd.path("known_hosts"));
+    let all: Vec<_> = (0..20).map(|_| { let (pool, target) = (pool.clone(), target.clone()); tokio::spawn(async move { facts(&pool, &target).await.map(|_| ()) }) }).collect();
+    for one in all {
+        one.await.unwrap().map_err(|d| text(&d)).unwrap();
+    }
+    assert_eq!(pool.cost().spent().channels, 20);
+}
+
+#[tokio::test]
+async fn a_route_stands_in_for_tcp_for_a_node_and_for_a_jump_host() {
+    let (Some(jump), Some(node)) = (Sshd::start(""), Sshd::start("")) else { return };
+    let known = jump.path("known_hosts");
+    let (mut first, mut target) = (jump.target("jump", &known), node.target("node", &known));
+    (first.host_key_alias, first.address) = (Some(first.known_as()), "sandbox".into());
+    let pool = pool(&known);
+    let port = jump.port;
+    pool.route(first.endpoint(), move || {
+        let (near, mut far) = tokio::io::duplex(4096);
+        tokio::spawn(async move {
+            let mut tcp = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut far, &mut tcp).await;
+        });
+        near
+    });
+    facts(&pool, &first).await.map_err(|d| text(&d)).unwrap();
+    target.jumps = vec![first];
+    facts(&pool, &target).await.map_err(|d| text(&d)).unwrap();
+}
