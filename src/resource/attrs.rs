@@ -82,11 +82,13 @@ impl Wish {
         Ok(Some(Op::Attr { path: path.to_owned(), mode, owner, group }))
     }
 
-    /// Refuses owners that this node cannot give to something new at `path`.
+    /// Refuses owners that this node cannot give to something new at `path`. Where there is only one, the directory has it.
     pub fn possible(&self, path: &str, world: &World) -> Result<(), Block> {
         let me = &world.facts.user;
-        let other = |name: &&str| *name != me.name && *name != me.uid.to_string();
-        single(world, path, self.owner.as_deref().filter(other), self.group.as_deref().filter(other))
+        let above = world.path(parent(path)).and_then(|node| node.attrs().cloned()).unwrap_or_default();
+        let owner = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.owner && *name != above.uid.to_string();
+        let group = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.group && *name != above.gid.to_string();
+        single(world, path, self.owner.as_deref().filter(owner), self.group.as_deref().filter(group))
     }
 }
 

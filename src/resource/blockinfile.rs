@@ -19,7 +19,7 @@ Several tasks may edit one file, also one that does not exist yet: each sees wha
 An empty `block` is the same as `state: absent`. Lines of the file outside the block are left as they are, line endings included; the lines of the block end like the first line of the file.
 A block that read a secret is secret: the diff is masked.
 
-Files above 1 MiB, files that are not UTF-8 text, links, and files in which only one of the two markers is left are refused.",
+Files above 1 MiB, files that are not UTF-8 text, links, and files in which only one of the two markers is left are refused. Taken back exactly.",
     params: &[
         Param::required("path", Ty::Path, "The file.").aliases(&["dest", "destfile", "name"]),
         Param::new("block", Ty::Str, "The lines.").aliases(&["content"]).default("empty: the block is removed"),

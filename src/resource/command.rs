@@ -15,7 +15,7 @@ The text is split into words, quotes are respected, and no shell is involved; wi
 
 Say when it has nothing to do with `creates`, `removes` or `unless`; a command without any of them runs at every apply, and every plan says so.
 What it changes cannot be foreseen: what later tasks find missing is *known after apply*, unless the task's `provides:` says what it may bring.
-It cannot be taken back unless `undo` says how.
+It cannot be taken back unless `undo` says how; `apply` asks before it runs one without.
 
 A command with `read_only: true` is your word that it changes nothing: it runs while planning, `drift` included, and its result can be registered. So does `unless`.
 

@@ -20,7 +20,8 @@ One of `src` and `content` says what. Files of any size are streamed, and compar
 - A symbolic link at the destination is replaced by the file, not followed.
 - A `content` that read a secret is secret: its diff is masked, and a new file gets mode `0600` unless `mode` says otherwise.
 
-The directory of `dest` must be there or be made by an earlier task; a `dest` that takes a directory is made.",
+The directory of `dest` must be there or be made by an earlier task; a `dest` that takes a directory is made.
+The permissions of the local files are not taken over. Taken back exactly.",
     params: &[
         Param::new("src", Ty::LocalFile, "The file or directory, relative to the file that names it."),
         Param::new("content", Ty::Str, "The text, instead of `src`."),

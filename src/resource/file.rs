@@ -19,7 +19,7 @@ pub static FILE: KindSpec = KindSpec {
 - `file` makes nothing: the file must be there, only its attributes are set.
 
 Links are never followed: where a link is at `path`, name what it points to. Hard links are not supported.
-Use `copy` with `content:` for a file that has something in it.",
+Use `copy` with `content:` for a file that has something in it. Taken back exactly, what was removed included.",
     params: &[
         Param::required("path", Ty::Path, "The path on the node.").aliases(&["dest", "name"]),
         Param::new("state", Ty::Choice(&["file", "directory", "link", "touch", "absent"]), "What is to be there.")

@@ -21,7 +21,7 @@ pub static TEMPLATE: KindSpec = KindSpec {
 The template is rendered on the controller with the variables and facts of the host; an undefined variable is an error.
 A text that read a secret is secret as a whole: its diff is masked, and a new file gets mode `0600` unless `mode` says otherwise.
 
-A symbolic link at `dest` is replaced by the file, not followed. The directory of `dest` must be there or be made by an earlier task.",
+A symbolic link at `dest` is replaced by the file, not followed. The directory of `dest` must be there or be made by an earlier task. Taken back exactly.",
     params: &[
         Param::required("src", Ty::Template, "The template: relative to the file that names it, or in `templates/`."),
         Param::required("dest", Ty::Path, "The file on the node.").aliases(&["path"]),
