@@ -9,7 +9,7 @@ use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
 /// The declaration of `authorized_key`.
 pub static AUTHORIZED_KEY: KindSpec = KindSpec {
     name: "authorized_key",
-    summary: "SSH keys may log in to an account, or may not",
+    summary: "Lets SSH keys log in to an account, or keeps them out",
     description: "\
 Keeps lines of the account's `~/.ssh/authorized_keys`. A key is the same when its type and its body are; comments do not count, options do:
 a key that is there with other options gets those of the task. Other lines stay as they are, unless `exclusive`.
@@ -56,13 +56,13 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let text = args.str("key").unwrap_or_default();
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(names::problem(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in").into());
+        return Err(names::wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in"));
     }
     let options = match args.str("key_options") {
-        Some(options) => problems.take(names::line(args, "key_options", options).map_err(Into::into)),
+        Some(options) => problems.take(names::line(args, "key_options", options)),
         None => None,
     };
-    let comment = args.str("comment").and_then(|comment| problems.take(names::line(args, "comment", comment).map_err(Into::into)));
+    let comment = args.str("comment").and_then(|comment| problems.take(names::line(args, "comment", comment)));
     let mut keys: Vec<Key> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match Key::parse(line) {
@@ -103,7 +103,7 @@ fn at_line(args: &Args, line: &str, problem: Diagnostic) -> Diagnostic {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or_default()).map_err(Into::into));
+    let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or_default()));
     let keys = problems.take(keys(args)).unwrap_or_default();
     let present = args.str("state") != Some("absent");
     let exclusive = args.bool("exclusive", false);

@@ -9,7 +9,7 @@ use crate::node::{Content, Need, Op, Probe, Standing, World};
 /// The declaration of `cron`.
 pub static CRON: KindSpec = KindSpec {
     name: "cron",
-    summary: "A job of a crontab is there, or is not",
+    summary: "Keeps a job of a crontab, or keeps it out",
     description: "\
 A job is two lines: a marker `# homelab: NAME`, by which it is found again, and the job itself. Other lines stay as they are. A job under
 Ansible's marker of the same name is taken over rather than doubled.
@@ -89,16 +89,16 @@ fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-fn cron_file(args: &Args) -> Result<Option<String>, Diagnostic> {
+fn cron_file(args: &Args) -> Result<Option<String>, Diagnostics> {
     let Some(given) = args.str("cron_file") else { return Ok(None) };
     let (dir, name) = match given.rsplit_once('/') {
         Some((dir, name)) if given.starts_with('/') => (dir, name),
-        Some(_) => return Err(names::problem(args, "cron_file", "`cron_file` is neither a name nor an absolute path", "relative", format!("write `/etc/{given}`, or a name without `/`"))),
+        Some(_) => return Err(names::wrong(args, "cron_file", "`cron_file` is neither a name nor an absolute path", "relative", format!("write `/etc/{given}`, or a name without `/`"))),
         None => ("/etc/cron.d", given),
     };
     let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if !good || dir.contains("/..") || dir.chars().any(char::is_control) {
-        return Err(names::problem(args, "cron_file", format!("cron would skip a file called `{}`", name.escape_debug()), "not letters, digits, `-` and `_` only", "choose a name without dots"));
+        return Err(names::wrong(args, "cron_file", format!("cron would skip a file called `{}`", name.escape_debug()), "not letters, digits, `-` and `_` only", "choose a name without dots"));
     }
     Ok(Some(format!("{dir}/{name}")))
 }
@@ -115,12 +115,12 @@ fn assignment(name: &str, value: &str) -> String {
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let (env, present) = (args.bool("env", false), args.str("state") != Some("absent"));
-    let name = problems.take(names::line(args, "name", args.str("name").unwrap_or_default()).map_err(Into::into)).unwrap_or_default().trim().to_owned();
+    let name = problems.take(names::line(args, "name", args.str("name").unwrap_or_default())).unwrap_or_default().trim().to_owned();
     if env && !name.is_empty() && !is_variable(&name) {
         problems.push(names::problem(args, "name", format!("{} is not a variable's name", names::shown(args, "name", &name)), "with `env: true` it is one", "letters, digits and `_`, the first not a digit"));
     }
-    let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or("root")).map_err(Into::into)).unwrap_or_default();
-    let file = problems.take(cron_file(args).map_err(Into::into)).flatten();
+    let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or("root"))).unwrap_or_default();
+    let file = problems.take(cron_file(args)).flatten();
     let times = times(args, &mut problems);
     if env {
         for key in FIELDS.iter().map(|field| field.name).chain(["special_time", "disabled"]).filter(|key| args.has(key)) {
@@ -129,7 +129,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     }
     let job = match args.str("job") {
         Some("") if env => Some(String::new()),
-        Some(job) => problems.take(names::line(args, "job", job).map_err(Into::into)),
+        Some(job) => problems.take(names::line(args, "job", job)),
         None if present => {
             let (what, hint) = if env { ("the variable has no value", "give its value as `job`") } else { ("the job has no command", "give its command line as `job`") };
             problems.push(names::problem(args, "name", what, "no `job`", hint));

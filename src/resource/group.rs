@@ -1,13 +1,13 @@
 //! `group`: a group of accounts.
 
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
-use crate::lang::{Diagnostic, Diagnostics};
+use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
 
 /// The declaration of `group`.
 pub static GROUP: KindSpec = KindSpec {
     name: "group",
-    summary: "A group is there (with a number), or is not",
+    summary: "Makes a group of accounts, or removes it",
     description: "\
 Creates, changes or removes a group in `/etc/group`. Members are the business of `user` (`groups:`).
 
@@ -38,21 +38,21 @@ struct Group {
 }
 
 /// The number in `param`, which must be one that an account or group can have.
-pub(super) fn number(args: &Args, param: &str) -> Result<Option<u32>, Diagnostic> {
+pub(super) fn number(args: &Args, param: &str) -> Result<Option<u32>, Diagnostics> {
     match args.int(param) {
         None => Ok(None),
         // The last number means "none" to chown, the 16-bit one to old tools.
         Some(id) => match u32::try_from(id) {
             Ok(id) if id != u32::MAX && id != 65_535 => Ok(Some(id)),
-            _ => Err(names::problem(args, param, format!("`{param}: {id}` is not a number that can be used"), "out of range", "0 to 4294967294, and not 65535")),
+            _ => Err(names::wrong(args, param, format!("`{param}: {id}` is not a number that can be used"), "out of range", "0 to 4294967294, and not 65535")),
         },
     }
 }
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let name = problems.take(names::account(args, "name", "group", args.str("name").unwrap_or_default()).map_err(Into::into));
-    let gid = problems.take(number(args, "gid").map_err(Into::into)).flatten();
+    let name = problems.take(names::account(args, "name", "group", args.str("name").unwrap_or_default()));
+    let gid = problems.take(number(args, "gid")).flatten();
     let present = args.str("state") != Some("absent");
     if !present && args.has("gid") {
         problems.push(names::problem(args, "gid", "`gid` has no meaning with `state: absent`", "not used", "remove `gid`, or set `state: present`"));

@@ -2,13 +2,18 @@
 //! a tool would take for an option, a field separator or a second line is refused here, at the place where it is written.
 
 use super::params::Args;
-use crate::lang::Diagnostic;
+use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Answer, Probe, World};
 use super::Block;
 
 /// A problem with the value of `param`, placed at it.
 pub(super) fn problem(args: &Args, param: &str, message: impl Into<String>, label: &str, hint: impl Into<String>) -> Diagnostic {
     Diagnostic::config(message).maybe_at(args.place(param)).label(label).hint(hint)
+}
+
+/// The same, as all there is to say.
+pub(super) fn wrong(args: &Args, param: &str, message: impl Into<String>, label: &str, hint: impl Into<String>) -> Diagnostics {
+    problem(args, param, message, label, hint).into()
 }
 
 /// `value` as a message may show it.
@@ -27,11 +32,11 @@ pub(super) fn is_account(name: &str) -> bool {
 }
 
 /// Checks that `value` of `param` is a user or group name (`what` says which).
-pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Result<String, Diagnostic> {
+pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Result<String, Diagnostics> {
     if is_account(value) {
         return Ok(value.to_owned());
     }
-    Err(problem(
+    Err(wrong(
         args,
         param,
         format!("{} is not a {what} name", shown(args, param, value)),
@@ -41,10 +46,10 @@ pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Resu
 }
 
 /// Checks that `value` of `param` is one line that a `:`-separated file can carry.
-pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Diagnostic> {
+pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     match value.chars().find(|c| *c == ':' || c.is_control()) {
         None => Ok(value.to_owned()),
-        Some(bad) => Err(problem(
+        Some(bad) => Err(wrong(
             args,
             param,
             format!("`{param}` cannot contain {}", if bad == ':' { "a colon" } else { "a line break or control character" }),
@@ -55,12 +60,12 @@ pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Dia
 }
 
 /// Checks that `value` of `param` is one line without control characters, and not empty.
-pub(super) fn line(args: &Args, param: &str, value: &str) -> Result<String, Diagnostic> {
+pub(super) fn line(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     if value.trim().is_empty() {
-        return Err(problem(args, param, format!("`{param}` is empty"), "nothing here", format!("give `{param}` a text")));
+        return Err(wrong(args, param, format!("`{param}` is empty"), "nothing here", format!("give `{param}` a text")));
     }
     if value.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(problem(
+        return Err(wrong(
             args,
             param,
             format!("`{param}` contains a line break or control character"),
@@ -81,7 +86,7 @@ pub(super) fn has_unit_suffix(name: &str) -> bool {
 }
 
 /// Checks that `value` of `param` can be a unit's name.
-pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diagnostic> {
+pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     let ok = !value.is_empty()
         && value.len() <= 247
         && !value.starts_with(['-', '.'])
@@ -89,7 +94,7 @@ pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diag
     if ok {
         return Ok(value.to_owned());
     }
-    Err(problem(
+    Err(wrong(
         args,
         param,
         format!("{} is not a unit name", shown(args, param, value)),

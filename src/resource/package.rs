@@ -8,7 +8,7 @@ use crate::node::{Op, Probe, World};
 /// The declaration of `package`.
 pub static PACKAGE: KindSpec = KindSpec {
     name: "package",
-    summary: "Packages are installed, up to date, or removed",
+    summary: "Installs, upgrades and removes packages",
     description: "\
 Uses the package manager that the node has (today apt). All packages of the task that differ are one transaction.
 

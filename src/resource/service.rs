@@ -9,7 +9,7 @@ use crate::node::{Need, Op, Probe, Standing, World};
 /// The declaration of `service`.
 pub static SERVICE: KindSpec = KindSpec {
     name: "service",
-    summary: "A systemd unit runs or not, and starts at boot or not",
+    summary: "Runs a systemd unit or stops it, now and at boot",
     description: "\
 Works on units that are there already or that an earlier task brings (`package`, `systemd_unit`, a file below `/etc/systemd/system`).
 On a node without systemd the task is refused, with the name of the init system found.
@@ -61,7 +61,7 @@ struct Service {
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let given = args.str("name").unwrap_or_default();
-    let name = problems.take(names::unit(args, "name", given).map_err(Into::into)).unwrap_or_default();
+    let name = problems.take(names::unit(args, "name", given)).unwrap_or_default();
     let name = if names::has_unit_suffix(&name) { name } else { format!("{name}.service") };
     if name.contains("@.") {
         problems.push(names::problem(args, "name", format!("`{name}` is a template, not a unit"), "no instance", "name an instance: `name@instance.service`"));

@@ -2,7 +2,7 @@
 
 use super::service::{boot_act, has_systemd, runs};
 use super::{names, Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
-use crate::lang::{Data, Diagnostic, Diagnostics};
+use crate::lang::{Data, Diagnostics};
 use crate::node::op::{Body, UnitAct};
 use crate::node::probe::{Depth, Node, UnitState};
 use crate::node::{Content, Op, Probe, World};
@@ -10,7 +10,7 @@ use crate::node::{Content, Op, Probe, World};
 /// The declaration of `systemd_unit`.
 pub static SYSTEMD_UNIT: KindSpec = KindSpec {
     name: "systemd_unit",
-    summary: "A systemd unit file or drop-in, and whether its unit runs and starts at boot",
+    summary: "Writes a systemd unit file or drop-in, and runs its unit",
     description: "\
 Writes `/etc/systemd/system/NAME` (or `NAME.d/DROPIN.conf`), lets systemd read it, and then enables and starts the unit as asked.
 What is not asked is left as it is: without `started` and `enabled` the unit is only written.
@@ -83,45 +83,45 @@ fn text(content: &Content) -> Option<&str> {
     }
 }
 
-fn content(args: &Args, present: bool) -> Result<Option<Content>, Diagnostic> {
+fn content(args: &Args, present: bool) -> Result<Option<Content>, Diagnostics> {
     let (has_content, has_src) = (args.has("content"), args.has("src"));
     if !present {
         let extra = ["content", "src", "enabled", "started"].into_iter().find(|key| args.has(key));
         return match extra {
-            Some(key) => Err(names::problem(args, key, format!("`{key}` has no meaning with `state: absent`"), "not used", format!("remove `{key}`, or set `state: present`"))),
+            Some(key) => Err(names::wrong(args, key, format!("`{key}` has no meaning with `state: absent`"), "not used", format!("remove `{key}`, or set `state: present`"))),
             None => Ok(None),
         };
     }
     let (key, content) = match (args.str("content"), args.contents.get("src")) {
-        (Some(_), Some(_)) => return Err(names::problem(args, "src", "both `content` and `src` are given", "and `content` above", "keep one of the two")),
+        (Some(_), Some(_)) => return Err(names::wrong(args, "src", "both `content` and `src` are given", "and `content` above", "keep one of the two")),
         (Some(text), None) => ("content", Content::inline(text, args.is_secret("content"))),
         (None, Some(Loaded::File(content))) => ("src", content.clone()),
-        (None, Some(Loaded::Dir(_))) => return Err(names::problem(args, "src", "`src` is a directory", "one file is wanted", "name the unit's template")),
-        (None, None) if has_content || has_src => return Err(names::problem(args, if has_src { "src" } else { "content" }, "the unit's text was not loaded", "", "give the text as `content`")),
-        (None, None) => return Err(names::problem(args, "name", "the unit has no text", "neither `content` nor `src`", "give its text as `content`, or a template as `src`")),
+        (None, Some(Loaded::Dir(_))) => return Err(names::wrong(args, "src", "`src` is a directory", "one file is wanted", "name the unit's template")),
+        (None, None) if has_content || has_src => return Err(names::wrong(args, if has_src { "src" } else { "content" }, "the unit's text was not loaded", "", "give the text as `content`")),
+        (None, None) => return Err(names::wrong(args, "name", "the unit has no text", "neither `content` nor `src`", "give its text as `content`, or a template as `src`")),
     };
     let Some(text) = text(&content) else { return Ok(Some(content)) };
     if !text.lines().any(|line| line.trim_start().starts_with('[')) {
-        return Err(names::problem(args, key, "a unit file needs a section", "no line like `[Service]`", "see systemd.unit(5): sections are `[Unit]`, `[Service]`, `[Timer]`, `[Install]`, …"));
+        return Err(names::wrong(args, key, "a unit file needs a section", "no line like `[Service]`", "see systemd.unit(5): sections are `[Unit]`, `[Service]`, `[Timer]`, `[Install]`, …"));
     }
     if args.bool("enabled", false) && !args.has("dropin") && install_section(text).is_empty() {
-        return Err(names::problem(args, "enabled", "the unit cannot be enabled: its text has no [Install] section", "systemd would ignore this", "add `[Install]` with `WantedBy=multi-user.target` (or `timers.target`), or remove `enabled`"));
+        return Err(names::wrong(args, "enabled", "the unit cannot be enabled: its text has no [Install] section", "systemd would ignore this", "add `[Install]` with `WantedBy=multi-user.target` (or `timers.target`), or remove `enabled`"));
     }
     Ok(Some(content))
 }
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let name = problems.take(names::unit(args, "name", args.str("name").unwrap_or_default()).map_err(Into::into)).unwrap_or_default();
+    let name = problems.take(names::unit(args, "name", args.str("name").unwrap_or_default())).unwrap_or_default();
     if !name.is_empty() && !names::has_unit_suffix(&name) {
         problems.push(names::problem(args, "name", format!("`{name}` has no unit suffix"), "what kind of unit?", format!("write `{name}.service`, or `.timer`, `.socket`, `.path`, `.mount`, …")));
     }
     let dropin = args.str("dropin").and_then(|text| {
         let stem = text.strip_suffix(".conf").unwrap_or(text);
-        problems.take(names::unit(args, "dropin", stem).map_err(Into::into)).map(|stem| format!("{stem}.conf"))
+        problems.take(names::unit(args, "dropin", stem)).map(|stem| format!("{stem}.conf"))
     });
     let present = args.str("state") != Some("absent");
-    let content = problems.take(content(args, present).map_err(Into::into)).flatten();
+    let content = problems.take(content(args, present)).flatten();
     let mode = match args.values.get("mode").map(|value| &value.data) {
         None => 0o644,
         Some(Data::Int(mode)) => u32::try_from(*mode).unwrap_or(0o644) & 0o7777,

@@ -2,7 +2,7 @@
 
 use super::group::number;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
-use crate::lang::{Diagnostic, Diagnostics};
+use crate::lang::Diagnostics;
 use crate::node::op::UserOp;
 use crate::node::probe::{Account, Depth};
 use crate::node::{Need, Op, Probe, Standing, World};
@@ -10,7 +10,7 @@ use crate::node::{Need, Op, Probe, Standing, World};
 /// The declaration of `user`.
 pub static USER: KindSpec = KindSpec {
     name: "user",
-    summary: "An account is there, with its groups, shell and password, or is not",
+    summary: "Makes an account, with its groups, shell and password, or removes it",
     description: "\
 What is not given is left as it is; a new account gets the node's defaults and, without `group`, a group of its own name.
 
@@ -98,13 +98,13 @@ fn is_password_field(text: &str) -> bool {
         && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '$' | '=' | ',' | '+' | '-'))
 }
 
-fn password(args: &Args) -> Result<Option<Hash>, Diagnostic> {
+fn password(args: &Args) -> Result<Option<Hash>, Diagnostics> {
     match args.str("password") {
         None => Ok(None),
         Some(text) if is_password_field(text) => Ok(Some(Hash(text.to_owned()))),
         Some(text) => {
             let message = if text.is_empty() { "an empty password would let anyone in" } else { "`password` is not a crypt hash" };
-            Err(names::problem(
+            Err(names::wrong(
                 args,
                 "password",
                 message,
@@ -117,13 +117,13 @@ fn password(args: &Args) -> Result<Option<Hash>, Diagnostic> {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let name = problems.take(names::account(args, "name", "user", args.str("name").unwrap_or_default()).map_err(Into::into));
-    let uid = problems.take(number(args, "uid").map_err(Into::into)).flatten();
+    let name = problems.take(names::account(args, "name", "user", args.str("name").unwrap_or_default()));
+    let uid = problems.take(number(args, "uid")).flatten();
     let mut group_name = |param: &str, text: &str| {
         // A primary group is compared by number too; the node lists the others by name.
         let numeric = param == "group" && text.parse::<u32>().is_ok();
         let checked = if numeric { Ok(text.to_owned()) } else { names::account(args, param, "group", text) };
-        problems.take(checked.map_err(Into::into))
+        problems.take(checked)
     };
     let group = args.str("group").and_then(|text| group_name("group", text));
     let groups = args.has("groups").then(|| {
@@ -135,10 +135,10 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         groups.dedup();
         groups
     });
-    let comment = args.str("comment").and_then(|text| problems.take(names::field(args, "comment", text).map_err(Into::into)));
-    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", text).map_err(Into::into)));
-    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", text).map_err(Into::into)));
-    let password = problems.take(password(args).map_err(Into::into)).flatten();
+    let comment = args.str("comment").and_then(|text| problems.take(names::field(args, "comment", text)));
+    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", text)));
+    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", text)));
+    let password = problems.take(password(args)).flatten();
     let present = args.str("state") != Some("absent");
     if !present && name.as_deref() == Some("root") {
         problems.push(names::problem(args, "name", "the account root cannot be removed", "needed by the system", "to lock its password, use `password: \"!\"`"));
