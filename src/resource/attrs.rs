@@ -1,8 +1,8 @@
 //! Wished mode and owners of a path: read from the arguments, compared with what is there. Shared by every resource
 //! that manages files. Links have no attributes here: nothing ever follows or changes one.
 
-use super::{Args, Block, Claim, Param, Ty};
-use crate::lang::{Data, Diagnostic};
+use super::{Args, Block, Claim, Param, Ty, names};
+use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::{Attrs, Depth};
 use crate::node::{Op, Probe, World};
 
@@ -89,6 +89,15 @@ impl Wish {
         let owner = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.owner && *name != above.uid.to_string();
         let group = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.group && *name != above.gid.to_string();
         single(world, path, self.owner.as_deref().filter(owner), self.group.as_deref().filter(group))
+    }
+}
+
+/// Checks `owner` and `group`: a name or a number. (The argument check knows modes.)
+pub fn check(args: &Args, problems: &mut Diagnostics) {
+    for (name, what) in [("owner", "user"), ("group", "group")] {
+        if let Some(value) = args.str(name).filter(|value| value.parse::<u32>().is_err()) {
+            problems.take(names::account(args, name, what, value));
+        }
     }
 }
 

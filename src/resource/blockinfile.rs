@@ -2,7 +2,7 @@
 
 use super::attrs::{GROUP, MODE, OWNER, wrong};
 use super::edit::{Edit, Lines, Place};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
@@ -61,7 +61,7 @@ struct BlockInFile {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let marker = args.string("marker").unwrap_or_else(|| "# {mark} HOMELAB MANAGED BLOCK".into());
     if !marker.contains("{mark}") {
         problems.push(wrong(args, "marker", "the marker does not tell begin from end", "no `{mark}` in it", "write `{mark}` where BEGIN and END go"));

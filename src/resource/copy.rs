@@ -1,8 +1,7 @@
 //! `copy`: a file or directory of the controller, or a text given in the task.
 
 use super::attrs::{GROUP, MODE, Mode, OWNER, Wish, answered, clean, mode, parent, stat, wrong};
-use super::put::{FRESH_DIR, Manner};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{FRESH_DIR, Manner, VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::probe::Node;
@@ -63,7 +62,7 @@ struct Copy {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let (mut dest, slash) = clean(args.str("dest").unwrap_or_default());
     let what = match (args.str("content"), args.str("src"), args.contents.get("src")) {
         (Some(_), Some(_), _) => {

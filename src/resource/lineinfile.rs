@@ -2,7 +2,7 @@
 
 use super::attrs::{GROUP, MODE, OWNER, wrong};
 use super::edit::{Edit, Lines, Place, pattern};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
@@ -71,7 +71,7 @@ struct LineInFile {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let absent = args.str("state") == Some("absent");
     let regexp = pattern(args, "regexp", &mut problems);
     let backrefs = args.bool("backrefs", false) && !absent;
