@@ -3,7 +3,7 @@
 use super::ssh_key::Key;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
-use crate::node::probe::{Depth, Node};
+use crate::node::probe::{Attrs, Depth, Node};
 use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
 
 /// The declaration of `authorized_key`.
@@ -170,22 +170,38 @@ impl Keys {
         (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
-    fn owned(&self, group: &Option<String>, mode: u32, attrs: &crate::node::probe::Attrs) -> bool {
-        attrs.mode == mode && attrs.owner == self.user && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
+    /// Whom the files are to belong to; `None` where everything belongs to the login anyway.
+    fn owner(&self, world: &World, path: &str) -> Result<Option<String>, Block> {
+        if world.facts.uids != "single" {
+            return Ok(Some(self.user.clone()));
+        }
+        if self.present && self.user != "root" && self.user != world.facts.user.name {
+            return Err(Block::refused(
+                format!("{path} cannot belong to `{}`: on this node everything belongs to the login", self.user),
+                "give the task `when: facts.uids == \"all\"`",
+            ));
+        }
+        Ok(None)
     }
 
-    fn dir_ops(&self, world: &World, dir: &str, group: &Option<String>) -> Result<Option<Op>, Block> {
-        let owner = Some(self.user.clone());
+    fn dir_ops(&self, world: &World, dir: &str, owner: &Option<String>, group: &Option<String>) -> Result<Option<Op>, Block> {
+        let owner = owner.clone();
         Ok(match world.path(dir) {
             _ if !self.manage_dir => None,
             Some(Node::Absent) => Some(Op::Mkdir { path: dir.to_owned(), mode: 0o700, owner, group: group.clone() }),
-            Some(Node::Dir(attrs)) if !self.owned(group, 0o700, &attrs) => {
+            Some(Node::Dir(attrs)) if !owned(&owner, group, 0o700, &attrs) => {
                 Some(Op::Attr { path: dir.to_owned(), mode: Some(0o700), owner, group: group.clone() })
             }
             Some(Node::Dir(_)) | None => None,
             Some(_) => return Err(not_ours(dir, "a directory")),
         })
     }
+}
+
+fn owned(owner: &Option<String>, group: &Option<String>, mode: u32, attrs: &Attrs) -> bool {
+    attrs.mode == mode
+        && owner.as_ref().is_none_or(|owner| *owner == attrs.owner)
+        && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
 }
 
 fn file_in(home: &str) -> String {
@@ -257,9 +273,9 @@ impl Resource for Keys {
             }
             (None, None) => self.usual_path(),
         };
-        let group = account.map(|account| account.group).filter(|group| !group.is_empty());
-        let dir = self.dir_ops(world, parent(&path), &group)?;
-        let owner = Some(self.user.clone());
+        let owner = self.owner(world, &path)?;
+        let group = account.map(|account| account.group).filter(|group| !group.is_empty() && owner.is_some());
+        let dir = self.dir_ops(world, parent(&path), &owner, &group)?;
         let (old, attrs) = match world.path(&path) {
             Some(Node::File(file)) if file.size > 0 && file.text.is_none() => {
                 return Err(Block::refused(format!("{path} is too large to be edited ({} bytes)", file.size), "see what is in it, on the node"));
@@ -277,7 +293,7 @@ impl Resource for Keys {
             (Some(text), attrs) if self.present || attrs.is_some() => {
                 Some(Op::Put { path, content: Content::inline(text, self.secret), mode: 0o600, owner, group, validate: None })
             }
-            (None, Some(attrs)) if self.present && !self.owned(&group, 0o600, &attrs) => {
+            (None, Some(attrs)) if self.present && !owned(&owner, &group, 0o600, &attrs) => {
                 Some(Op::Attr { path, mode: Some(0o600), owner, group })
             }
             _ => None,

@@ -149,7 +149,8 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if args.bool("append", false) && groups.is_none() {
         problems.push(names::problem(args, "append", "`append` has no meaning without `groups`", "nothing to add", "say which `groups` to add"));
     }
-    let secret = args.values.values().any(|value| value.is_secret()) || password.is_some();
+    // A lock is no secret, and a diff is worth having.
+    let secret = args.values.iter().any(|(key, value)| key != "password" && value.is_secret()) || password.as_ref().is_some_and(|hash| hash.0.contains('$'));
     let user = User {
         name: name.unwrap_or_default(),
         present,
