@@ -1,5 +1,6 @@
 //! `authorized_key`: who may log in to an account with which SSH key.
 
+use super::attrs::{clean, parent};
 use super::ssh_key::Key;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
@@ -110,7 +111,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if exclusive && !present {
         problems.push(names::problem(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
     }
-    let path = args.string("path");
+    let path = args.str("path").map(|path| clean(path).0);
     let resource = Keys {
         user: user.unwrap_or_default(),
         keys,
@@ -123,13 +124,6 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     problems.into_result(Box::new(resource))
 }
 
-fn parent(path: &str) -> &str {
-    match path.rfind('/') {
-        Some(0) | None => "/",
-        Some(at) => &path[..at],
-    }
-}
-
 impl Keys {
     fn usual_path(&self) -> String {
         self.path.clone().unwrap_or_else(|| file_in(&names::usual_home(&self.user)))
@@ -139,7 +133,7 @@ impl Keys {
     fn edit(&self, old: &str) -> Option<String> {
         let mut missing: Vec<&Key> = self.keys.iter().collect();
         let mut lines: Vec<String> = Vec::new();
-        for line in old.lines() {
+        for line in names::lines(old) {
             let bare = line.trim();
             if bare.is_empty() || bare.starts_with('#') {
                 lines.push(line.to_owned());
@@ -166,7 +160,7 @@ impl Keys {
         if self.present {
             lines.extend(missing.into_iter().map(Key::line));
         }
-        let same = lines.iter().map(String::as_str).eq(old.lines());
+        let same = lines.iter().map(String::as_str).eq(names::lines(old));
         (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
@@ -303,5 +297,51 @@ impl Resource for Keys {
 
     fn secret(&self) -> bool {
         self.secret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    const TWO: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP/+/fz7+vn49/b19PPy8fDv7u3s6+rp6Ofm5eTj4uHg";
+
+    fn keys(options: &str, present: bool, exclusive: bool) -> Keys {
+        let key = Key { options: options.into(), ..Key::parse(ONE).unwrap() };
+        Keys { user: "root".into(), keys: vec![key], present, exclusive, manage_dir: true, path: None, secret: false }
+    }
+
+    fn file() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            Just(ONE.to_owned()), Just(format!("{ONE} me")), Just(format!("no-pty {ONE}")), Just(format!("  {ONE}  ")),
+            Just(TWO.to_owned()), Just("# mine".to_owned()), Just(String::new()), Just("what is this".to_owned()),
+        ];
+        (prop::collection::vec(line, 0..8), any::<bool>()).prop_map(|(lines, end)| lines.join("\n") + if end { "\n" } else { "" })
+    }
+
+    proptest! {
+        /// Whatever is in the file: an edit is settled, lets the key in by its options only, and leaves other lines.
+        #[test]
+        fn an_edit_is_settled(old in file(), options in prop_oneof![Just(""), Just("no-pty"), Just("restrict")], present in any::<bool>(), exclusive in any::<bool>()) {
+            let wished = keys(options, present, exclusive && present);
+            let new = wished.edit(&old).unwrap_or(old.clone());
+            prop_assert_eq!(wished.edit(&new), None, "{:?}", new);
+            let ours: Vec<Key> = new.lines().filter_map(|line| Key::parse(line).ok()).filter(|key| key.same(&wished.keys[0])).collect();
+            prop_assert_eq!(ours.is_empty(), !present);
+            prop_assert!(ours.iter().all(|key| key.options == options));
+            let others = |text: &str| text.lines().filter(|line| !line.contains(ONE) && (!wished.exclusive || line.starts_with('#') || line.is_empty())).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(others(&new), others(&old));
+        }
+
+        /// No text makes the reader of keys fail badly, and what it reads it writes back.
+        #[test]
+        fn reading_is_total(text in "\\PC{0,80}") {
+            if let Ok(key) = Key::parse(&text) {
+                prop_assert_eq!(Key::parse(&key.line()), Ok(key));
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `user`: an account.
 
+use super::attrs::clean;
 use super::group::number;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
@@ -136,8 +137,8 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         groups
     });
     let comment = args.str("comment").and_then(|text| problems.take(names::field(args, "comment", text)));
-    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", text)));
-    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", text)));
+    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", &clean(text).0)));
+    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", &clean(text).0)));
     let password = problems.take(password(args)).flatten();
     let present = args.str("state") != Some("absent");
     if !present && name.as_deref() == Some("root") {
