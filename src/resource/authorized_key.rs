@@ -1,9 +1,10 @@
 //! `authorized_key`: who may log in to an account with which SSH key.
 
+use super::attrs::{clean, parent};
 use super::ssh_key::Key;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
-use crate::node::probe::{Depth, Node};
+use crate::node::probe::{Attrs, Depth, Node};
 use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
 
 /// The declaration of `authorized_key`.
@@ -110,7 +111,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if exclusive && !present {
         problems.push(names::problem(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
     }
-    let path = args.string("path");
+    let path = args.str("path").map(|path| clean(path).0);
     let resource = Keys {
         user: user.unwrap_or_default(),
         keys,
@@ -123,13 +124,6 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     problems.into_result(Box::new(resource))
 }
 
-fn parent(path: &str) -> &str {
-    match path.rfind('/') {
-        Some(0) | None => "/",
-        Some(at) => &path[..at],
-    }
-}
-
 impl Keys {
     fn usual_path(&self) -> String {
         self.path.clone().unwrap_or_else(|| file_in(&names::usual_home(&self.user)))
@@ -139,7 +133,7 @@ impl Keys {
     fn edit(&self, old: &str) -> Option<String> {
         let mut missing: Vec<&Key> = self.keys.iter().collect();
         let mut lines: Vec<String> = Vec::new();
-        for line in old.lines() {
+        for line in names::lines(old) {
             let bare = line.trim();
             if bare.is_empty() || bare.starts_with('#') {
                 lines.push(line.to_owned());
@@ -166,26 +160,42 @@ impl Keys {
         if self.present {
             lines.extend(missing.into_iter().map(Key::line));
         }
-        let same = lines.iter().map(String::as_str).eq(old.lines());
+        let same = lines.iter().map(String::as_str).eq(names::lines(old));
         (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
-    fn owned(&self, group: &Option<String>, mode: u32, attrs: &crate::node::probe::Attrs) -> bool {
-        attrs.mode == mode && attrs.owner == self.user && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
+    /// Whom the files are to belong to; `None` where everything belongs to the login anyway.
+    fn owner(&self, world: &World, path: &str) -> Result<Option<String>, Block> {
+        if world.facts.uids != "single" {
+            return Ok(Some(self.user.clone()));
+        }
+        if self.present && self.user != "root" && self.user != world.facts.user.name {
+            return Err(Block::refused(
+                format!("{path} cannot belong to `{}`: on this node everything belongs to the login", self.user),
+                "give the task `when: facts.uids == \"all\"`",
+            ));
+        }
+        Ok(None)
     }
 
-    fn dir_ops(&self, world: &World, dir: &str, group: &Option<String>) -> Result<Option<Op>, Block> {
-        let owner = Some(self.user.clone());
+    fn dir_ops(&self, world: &World, dir: &str, owner: &Option<String>, group: &Option<String>) -> Result<Option<Op>, Block> {
+        let owner = owner.clone();
         Ok(match world.path(dir) {
             _ if !self.manage_dir => None,
             Some(Node::Absent) => Some(Op::Mkdir { path: dir.to_owned(), mode: 0o700, owner, group: group.clone() }),
-            Some(Node::Dir(attrs)) if !self.owned(group, 0o700, &attrs) => {
+            Some(Node::Dir(attrs)) if !owned(&owner, group, 0o700, &attrs) => {
                 Some(Op::Attr { path: dir.to_owned(), mode: Some(0o700), owner, group: group.clone() })
             }
             Some(Node::Dir(_)) | None => None,
             Some(_) => return Err(not_ours(dir, "a directory")),
         })
     }
+}
+
+fn owned(owner: &Option<String>, group: &Option<String>, mode: u32, attrs: &Attrs) -> bool {
+    attrs.mode == mode
+        && owner.as_ref().is_none_or(|owner| *owner == attrs.owner)
+        && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
 }
 
 fn file_in(home: &str) -> String {
@@ -257,9 +267,9 @@ impl Resource for Keys {
             }
             (None, None) => self.usual_path(),
         };
-        let group = account.map(|account| account.group).filter(|group| !group.is_empty());
-        let dir = self.dir_ops(world, parent(&path), &group)?;
-        let owner = Some(self.user.clone());
+        let owner = self.owner(world, &path)?;
+        let group = account.map(|account| account.group).filter(|group| !group.is_empty() && owner.is_some());
+        let dir = self.dir_ops(world, parent(&path), &owner, &group)?;
         let (old, attrs) = match world.path(&path) {
             Some(Node::File(file)) if file.size > 0 && file.text.is_none() => {
                 return Err(Block::refused(format!("{path} is too large to be edited ({} bytes)", file.size), "see what is in it, on the node"));
@@ -277,7 +287,7 @@ impl Resource for Keys {
             (Some(text), attrs) if self.present || attrs.is_some() => {
                 Some(Op::Put { path, content: Content::inline(text, self.secret), mode: 0o600, owner, group, validate: None })
             }
-            (None, Some(attrs)) if self.present && !self.owned(&group, 0o600, &attrs) => {
+            (None, Some(attrs)) if self.present && !owned(&owner, &group, 0o600, &attrs) => {
                 Some(Op::Attr { path, mode: Some(0o600), owner, group })
             }
             _ => None,
@@ -287,5 +297,51 @@ impl Resource for Keys {
 
     fn secret(&self) -> bool {
         self.secret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    const TWO: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP/+/fz7+vn49/b19PPy8fDv7u3s6+rp6Ofm5eTj4uHg";
+
+    fn keys(options: &str, present: bool, exclusive: bool) -> Keys {
+        let key = Key { options: options.into(), ..Key::parse(ONE).unwrap() };
+        Keys { user: "root".into(), keys: vec![key], present, exclusive, manage_dir: true, path: None, secret: false }
+    }
+
+    fn file() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            Just(ONE.to_owned()), Just(format!("{ONE} me")), Just(format!("no-pty {ONE}")), Just(format!("  {ONE}  ")),
+            Just(TWO.to_owned()), Just("# mine".to_owned()), Just(String::new()), Just("what is this".to_owned()),
+        ];
+        (prop::collection::vec(line, 0..8), any::<bool>()).prop_map(|(lines, end)| lines.join("\n") + if end { "\n" } else { "" })
+    }
+
+    proptest! {
+        /// Whatever is in the file: an edit is settled, lets the key in by its options only, and leaves other lines.
+        #[test]
+        fn an_edit_is_settled(old in file(), options in prop_oneof![Just(""), Just("no-pty"), Just("restrict")], present in any::<bool>(), exclusive in any::<bool>()) {
+            let wished = keys(options, present, exclusive && present);
+            let new = wished.edit(&old).unwrap_or(old.clone());
+            prop_assert_eq!(wished.edit(&new), None, "{:?}", new);
+            let ours: Vec<Key> = new.lines().filter_map(|line| Key::parse(line).ok()).filter(|key| key.same(&wished.keys[0])).collect();
+            prop_assert_eq!(ours.is_empty(), !present);
+            prop_assert!(ours.iter().all(|key| key.options == options));
+            let others = |text: &str| text.lines().filter(|line| !line.contains(ONE) && (!wished.exclusive || line.starts_with('#') || line.is_empty())).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(others(&new), others(&old));
+        }
+
+        /// No text makes the reader of keys fail badly, and what it reads it writes back.
+        #[test]
+        fn reading_is_total(text in "\\PC{0,80}") {
+            if let Ok(key) = Key::parse(&text) {
+                prop_assert_eq!(Key::parse(&key.line()), Ok(key));
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `cron`: a job or a variable of a crontab, or of a file in `/etc/cron.d`.
 
+use super::attrs::{clean, parent};
 use super::cron_time::FIELDS;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
@@ -100,7 +101,7 @@ fn cron_file(args: &Args) -> Result<Option<String>, Diagnostics> {
     if !good || dir.contains("/..") || dir.chars().any(char::is_control) {
         return Err(names::wrong(args, "cron_file", format!("cron would skip a file called `{}`", name.escape_debug()), "not letters, digits, `-` and `_` only", "choose a name without dots"));
     }
-    Ok(Some(format!("{dir}/{name}")))
+    Ok(Some(clean(&format!("{dir}/{name}")).0))
 }
 
 /// `NAME="value"`, in whichever quotes leave the value whole.
@@ -158,6 +159,12 @@ impl Cron {
         line.starts_with("# homelab: ") || line.starts_with("#Ansible: ")
     }
 
+    /// Whether the line below a marker is its job: when somebody took the job away, what follows is not ours. A disabled
+    /// job has its times right behind the `#`.
+    fn is_job(line: &str) -> bool {
+        !Self::is_marker(line) && !line.trim().is_empty() && !line.starts_with("# ")
+    }
+
     fn is_ours(&self, line: &str) -> bool {
         if self.env {
             return !line.starts_with('#') && line.split_once('=').is_some_and(|(name, _)| name.trim().trim_matches('"') == self.name);
@@ -170,7 +177,7 @@ impl Cron {
     fn edit(&self, old: &str) -> Option<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut wanted = self.line.as_ref();
-        let mut input = old.lines().peekable();
+        let mut input = names::lines(old).peekable();
         while let Some(line) = input.next() {
             if !self.is_ours(line) {
                 lines.push(line.to_owned());
@@ -180,7 +187,7 @@ impl Cron {
                 lines.extend(wanted.take().cloned());
                 continue;
             }
-            let body = input.next_if(|next| !Self::is_marker(next));
+            let body = input.next_if(|next| Self::is_job(next));
             if let Some(wished) = wanted.take() {
                 // Ansible's marker is good enough as long as nothing else changes.
                 lines.push(if body == Some(wished.as_str()) { line.to_owned() } else { self.marker() });
@@ -192,7 +199,7 @@ impl Cron {
             Some(wished) => lines.extend([self.marker(), wished.clone()]),
             None => {}
         }
-        let same = lines.iter().map(String::as_str).eq(old.lines());
+        let same = lines.iter().map(String::as_str).eq(names::lines(old));
         (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
     }
 
@@ -269,7 +276,7 @@ impl Resource for Cron {
         let user = Probe::User { name: self.user.clone() };
         match &self.file {
             Some(path) => {
-                let dir = path.rfind('/').map_or("/", |at| if at == 0 { "/" } else { &path[..at] });
+                let dir = parent(path);
                 vec![
                     Probe::Path { path: path.clone(), depth: Depth::Text { unless: None } },
                     Probe::Path { path: dir.to_owned(), depth: Depth::Stat },
@@ -297,5 +304,44 @@ impl Resource for Cron {
 
     fn secret(&self) -> bool {
         self.secret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cron(name: &str, line: Option<&str>, env: bool) -> Cron {
+        Cron { name: name.into(), user: "root".into(), line: line.map(Into::into), env, file: None, secret: false }
+    }
+
+    fn crontab() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            Just("# homelab: a"), Just("# homelab: b"), Just("#Ansible: a"), Just("* * * * * x"), Just("@daily y"), Just(""), Just("# mine"),
+            Just("A=1"), Just("A = \"2\""), Just("#A=3"), Just("# homelab: a "), Just("\r"),
+        ];
+        (prop::collection::vec(line, 0..12), any::<bool>()).prop_map(|(lines, end)| lines.join("\n") + if end { "\n" } else { "" })
+    }
+
+    proptest! {
+        /// Whatever is in the crontab: an edit is settled, and touches no other entry.
+        #[test]
+        fn an_edit_is_settled(old in crontab(), env in any::<bool>(), there in any::<bool>()) {
+            let (name, line) = if env { ("A", "A=\"9\"") } else { ("a", "@weekly z") };
+            let job = cron(name, there.then_some(line), env);
+            let new = job.edit(&old).unwrap_or(old.clone());
+            prop_assert_eq!(job.edit(&new), None, "{:?}", new);
+            prop_assert_eq!(new.lines().filter(|l| *l == line).count(), usize::from(there));
+            let others = |text: &str| names::lines(text).filter(|l| ["# homelab: b", "# mine", "", "\r"].contains(l)).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(others(&new), others(&old));
+        }
+
+        /// What is put and taken away leaves what was there.
+        #[test]
+        fn taking_away_undoes_adding(old in "([a-z*# =]{0,9}\n){0,6}") {
+            let with = cron("zz", Some("@weekly z"), false).edit(&old).unwrap_or_default();
+            prop_assert_eq!(cron("zz", None, false).edit(&with), Some(old));
+        }
     }
 }

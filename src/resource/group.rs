@@ -78,7 +78,7 @@ impl Resource for Group {
     }
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
-        names::answered(world, &self.look()[0], &format!("whether there is a group {}", self.name), "see that `/etc/group` can be read there")?;
+        names::answered(world, &Probe::Group { name: self.name.clone() }, &format!("whether there is a group {}", self.name), "see that `/etc/group` can be read there")?;
         let now = world.group(&self.name).flatten();
         let as_wished = match (&now, self.present) {
             (None, wished) => !wished,

@@ -114,6 +114,12 @@ pub(super) fn answered(world: &World, probe: &Probe, what: &str, hint: &str) -> 
     }
 }
 
+/// The lines of `text` without their ends, but with a carriage return where one is: other people's lines stay as they are.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let some = (!text.is_empty()).then(|| text.strip_suffix('\n').unwrap_or(text).split('\n'));
+    some.into_iter().flatten()
+}
+
 /// Where an account's home is unless it says otherwise.
 pub(super) fn usual_home(user: &str) -> String {
     if user == "root" { "/root".into() } else { format!("/home/{user}") }

@@ -1,5 +1,6 @@
 //! `user`: an account.
 
+use super::attrs::clean;
 use super::group::number;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
@@ -136,8 +137,8 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         groups
     });
     let comment = args.str("comment").and_then(|text| problems.take(names::field(args, "comment", text)));
-    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", text)));
-    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", text)));
+    let home = args.str("home").and_then(|text| problems.take(names::field(args, "home", &clean(text).0)));
+    let shell = args.str("shell").and_then(|text| problems.take(names::field(args, "shell", &clean(text).0)));
     let password = problems.take(password(args)).flatten();
     let present = args.str("state") != Some("absent");
     if !present && name.as_deref() == Some("root") {
@@ -149,7 +150,8 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if args.bool("append", false) && groups.is_none() {
         problems.push(names::problem(args, "append", "`append` has no meaning without `groups`", "nothing to add", "say which `groups` to add"));
     }
-    let secret = args.values.values().any(|value| value.is_secret()) || password.is_some();
+    // A lock is no secret, and a diff is worth having.
+    let secret = args.values.iter().any(|(key, value)| key != "password" && value.is_secret()) || password.as_ref().is_some_and(|hash| hash.0.contains('$'));
     let user = User {
         name: name.unwrap_or_default(),
         present,
