@@ -253,6 +253,17 @@ fn cycles_are_told() {
 }
 
 #[test]
+fn containers_that_hold_themselves_are_told() {
+    let scope = vars("a: [x, '{{ a }}']\nb: ['{{ [c] }}']\nc: ['{{ b }}']\nd: {e: '{{ d.f }}', f: 1}");
+    for template in ["{{ a }}", "{{ a | to_json }}", "{{ b }}", "{{ c == b }}"] {
+        let told = failure(&scope, &format!("'{template}'"));
+        assert!(told.contains("defined by"), "{template}: {told}");
+    }
+    assert!(failure(&scope, "'{{ a }}!'").contains("`a.1` is defined by itself"));
+    assert_eq!(text(&scope, "{{ a[0] }} {{ d.e }} {{ d }}"), "x 1 {'e': 1, 'f': 1}");
+}
+
+#[test]
 fn wrong_templates_are_told() {
     let scope = vars("port: 80\nlist: [1]");
     insta::assert_snapshot!(failure(&scope, "'{{ port | uper }}'"), @r##"
