@@ -163,7 +163,7 @@ fn base64_part(engine: &impl base64::Engine, text: &str, shift: usize) -> String
     bytes.extend_from_slice(text.as_bytes());
     let encoded = engine.encode(&*bytes);
     let start = [0, 2, 3].get(shift).copied().unwrap_or(0);
-    let end = encoded.len() - usize::from(bytes.len() % 3 != 0);
+    let end = encoded.len() - usize::from(!bytes.len().is_multiple_of(3));
     encoded.get(start..end).unwrap_or_default().to_owned()
 }
 

@@ -67,14 +67,16 @@ impl Clause {
         if self.set_id {
             bits |= special;
         }
+        // The sticky bit belongs to the others.
+        let sticky = if self.who & 0o007 != 0 { 0o1000 } else { 0 };
         if self.sticky {
-            bits |= 0o1000;
+            bits |= sticky;
         }
         match self.act {
             '+' => mode | bits,
             '-' => mode & !bits,
             // Like chmod, `=` leaves a directory's set-id bits alone.
-            _ => (mode & !(self.who | if is_dir { 0 } else { special })) | bits,
+            _ => (mode & !(self.who | sticky | if is_dir { 0 } else { special })) | bits,
         }
     }
 }

@@ -252,11 +252,11 @@ mod tests {
     #[test]
     fn secrets_in_yaml_are_revealed_and_tainted() {
         let (identities, recipients) = pair();
-        let armored = encrypt("hunter2", &recipients).unwrap().replace('\n', "\n    ");
-        let text = format!("open: x\nlist:\n  - pin: |\n    {armored}\n");
+        let armored = encrypt("hunter2", &recipients).unwrap().replace('\n', "\n      ");
+        let text = format!("open: x\nlist:\n  - pin: |\n      {armored}\n");
         let value = yaml::parse(&Arc::new(Source { name: "v.yaml".into(), text })).unwrap();
         let told = reveal(value.clone(), &Identities::none()).unwrap_err().render(false);
-        assert!(told.starts_with("error: a secret, and no identity to read it with\n --> v.yaml:4:5"), "{told}");
+        assert!(told.starts_with("error: a secret, and no identity to read it with\n --> v.yaml:4:7"), "{told}");
         assert!(told.ends_with("hint: name an age identity file with --identity or HOMELAB_IDENTITY"), "{told}");
         let value = reveal(value, &identities).unwrap();
         let pin = value.get("list").unwrap().as_seq().unwrap()[0].get("pin").unwrap();

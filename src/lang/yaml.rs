@@ -35,7 +35,10 @@ pub fn parse(source: &Arc<Source>) -> Result<Value, Diagnostics> {
     match reader.document() {
         Ok(value) => reader.problems.into_result(value),
         Err(problem) => {
-            reader.problems.push(*problem);
+            // `{{ x }}` makes a map as a key first, and a syntax error of the same line then.
+            if !reader.problems.0.contains(&problem) {
+                reader.problems.push(*problem);
+            }
             Err(reader.problems)
         }
     }
@@ -255,12 +258,12 @@ impl<'s> Reader<'s> {
     fn key(&mut self, event: Event<'s>, range: Range<usize>, depth: usize) -> Step<Option<(String, Span)>> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                let place = self.span(range);
+                let place = self.span(range.clone());
                 if anchor != 0 {
                     let value = Value::from(text.to_string()).at(&place);
                     self.anchors.insert(anchor, Anchor { value, nodes: 1, depth: 0 });
                 }
-                if text.is_empty() && style == ScalarStyle::Plain {
+                if range.is_empty() && style == ScalarStyle::Plain {
                     self.problems.push(
                         Diagnostic::config("a key is missing before the colon")
                             .at(&place)
@@ -286,6 +289,8 @@ impl<'s> Reader<'s> {
 
     fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, tag: Option<&Tag>, range: &Range<usize>) -> Data {
         match tag {
+            // The reader calls nothing `~`.
+            Some(tag) if tag.is_yaml_core_schema_tag("str") && range.is_empty() => return Data::Str(String::new()),
             Some(tag) if tag.is_yaml_core_schema_tag("str") => return Data::Str(text.into_owned()),
             Some(tag) if ["int", "float", "bool", "null"].iter().any(|name| tag.is_yaml_core_schema_tag(name)) => {
                 return plain(&text);

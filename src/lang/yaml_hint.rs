@@ -15,7 +15,12 @@ pub(super) fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
     if let Some(found) = missing_space(source, at) {
         return found;
     }
-    let (message, hint) = words(error.kind());
+    let (mut message, mut hint) = words(error.kind());
+    // The reader says the same of a second `: ` in a line and of a line that is indented too far.
+    let (start, line) = line_at(&source.text, at);
+    if matches!(error.kind(), ErrorKind::MappingValueNotAllowed) && !line[..at - start].contains(": ") {
+        (message, hint) = words(&ErrorKind::InvalidIndentation);
+    }
     let message = if message.is_empty() { error.kind().to_string() } else { message.to_owned() };
     Diagnostic::config(format!("this is not YAML: {message}")).at(&span).hint(hint)
 }
@@ -51,6 +56,7 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str) {
         K::ExpectedBlockMappingKey | K::ExpectedBlockSequenceEntry | K::InvalidIndentation | K::BlockSequenceEntryNotAllowed => {
             ("this line does not fit the ones above it", "indent it as its neighbours are")
         }
+        K::InvalidColonPlacement => ("a `:` that cannot stand here", "is a bracket or a quote above it never closed?"),
         K::UnknownAnchor => ("an alias without its anchor", "define it before its use: `&name`; quote a text that begins with `*`"),
         K::UnknownQuotedScalarEscape => {
             ("an unknown escape", "in double quotes write `\\\\` for a backslash, or use single quotes")
@@ -60,7 +66,7 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str) {
         K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => {
             ("text after the closing quote", "quote all of it, or none")
         }
-        _ => ("", "quote the text if it is meant as one; `homelab docs yaml` has the rules"),
+        _ => ("", "quote the text if it is meant as one"),
     }
 }
 

@@ -27,7 +27,9 @@ fn every_value_and_key_has_its_place() {
     let value = parse(&source(text)).unwrap();
     let mut out = Vec::new();
     spans(&value, &mut out);
-    insta::assert_snapshot!(out.join(" · "), @"");
+    insta::assert_snapshot!(out.join(" · "), @r##"
+    "a: 'x'\nb:\n  - 0644\n  - {c: \"d\\n\", e: [1, 2] }\nf: |\n  one\n   two\n\ng: >-\n  x\n  y\nh" · key "a" · "'x'" · key "b" · "- 0644\n  - {c: \"d\\n\", e: [1, 2] }" · "0644" · "{c: \"d\\n\", e: [1, 2] }" · key "c" · "\"d\\n\"" · key "e" · "[1, 2]" · "1" · "2" · key "f" · "one\n   two" · key "g" · "x\n  y" · key "h" · ""
+    "##);
 }
 
 /// A failing document, as the user would see it.
@@ -71,27 +73,165 @@ fn keys_are_texts_and_merges_are_followed() {
 
 #[test]
 fn all_duplicate_keys_are_told() {
-    insta::assert_snapshot!(failure("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n"), @"");
+    insta::assert_snapshot!(failure("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n"), @r##"
+    error: the key `c` stands twice in this map
+     --> t.yaml:4:3
+      |
+    4 |   c: 2
+      |   ^ again here
+      |
+    note: first here
+     --> t.yaml:3:3
+      |
+    3 |   c: 1
+      |   ^
+    hint: remove one of the two
+
+    error: the key `a` stands twice in this map
+     --> t.yaml:5:1
+      |
+    5 | a: 3
+      | ^ again here
+      |
+    note: first here
+     --> t.yaml:1:1
+      |
+    1 | a: 1
+      | ^
+    hint: remove one of the two
+    "##);
 }
 
 #[test]
 fn syntax_errors_have_a_place_and_a_hint() {
-    insta::assert_snapshot!(failure("a:\n\t- b\n"), @"");
-    insta::assert_snapshot!(failure("name: {{ x }}\n"), @"");
-    insta::assert_snapshot!(failure("name: {{ x }}/bin\n"), @"");
-    insta::assert_snapshot!(failure("- {{ x | default(\"a\") }}\n"), @"");
-    insta::assert_snapshot!(failure("a: 1\nb:2\n"), @"");
-    insta::assert_snapshot!(failure("a: b: c\n"), @"");
-    insta::assert_snapshot!(failure("a: 'x\n"), @"");
-    insta::assert_snapshot!(failure("a: [1, 2\nb: 3\n"), @"");
-    insta::assert_snapshot!(failure("a: 1\n b: 2\n"), @"");
-    insta::assert_snapshot!(failure("a: *gone\n"), @"");
-    insta::assert_snapshot!(failure("a: 1\n---\nb: 2\n"), @"");
-    insta::assert_snapshot!(failure("a: !vault x\n"), @"");
-    insta::assert_snapshot!(failure("? [a, b]\n: 1\n"), @"");
-    insta::assert_snapshot!(failure(": 1\n"), @"");
-    insta::assert_snapshot!(failure("a: \"\\q\"\n"), @"");
-    insta::assert_snapshot!(failure("a: @x\n"), @"");
+    insta::assert_snapshot!(failure("a:\n\t- b\n"), @r##"
+    error: this is not YAML: a tab
+     --> t.yaml:2:2
+      |
+    2 |     - b
+      |     ^
+    hint: indent with spaces; YAML does not take tabs there
+    "##);
+    insta::assert_snapshot!(failure("name: {{ x }}\n"), @r##"
+    error: a value that begins with `{{` must be quoted
+     --> t.yaml:1:7
+      |
+    1 | name: {{ x }}
+      |       ^^^^^^^ YAML reads this as a map
+    hint: quote it: "{{ x }}"
+    "##);
+    insta::assert_snapshot!(failure("name: {{ x }}/bin\n"), @r##"
+    error: a value that begins with `{{` must be quoted
+     --> t.yaml:1:7
+      |
+    1 | name: {{ x }}/bin
+      |       ^^^^^^^ YAML reads this as a map
+    hint: quote it: "{{ x }}/bin"
+    "##);
+    insta::assert_snapshot!(failure("- {{ x | default(\"a\") }}\n"), @r##"
+    error: a value that begins with `{{` must be quoted
+     --> t.yaml:1:3
+      |
+    1 | - {{ x | default("a") }}
+      |   ^^^^^^^^^^^^^^^^^^^^^^ YAML reads this as a map
+    hint: quote it: "{{ x | default('a') }}"
+    "##);
+    insta::assert_snapshot!(failure("a: 1\nb:2\n"), @r##"
+    error: a space is missing after the colon
+     --> t.yaml:2:2
+      |
+    2 | b:2
+      |  ^
+    hint: write `b: 2`
+    "##);
+    insta::assert_snapshot!(failure("a: b: c\n"), @r##"
+    error: this is not YAML: a second `: ` in one line
+     --> t.yaml:1:5
+      |
+    1 | a: b: c
+      |     ^
+    hint: quote the text that holds the colon: `key: "a: b"`
+    "##);
+    insta::assert_snapshot!(failure("a: 'x\n"), @r##"
+    error: this is not YAML: a quote that is never closed
+     --> t.yaml:1:4
+      |
+    1 | a: 'x
+      |    ^
+    hint: close it with the same quote
+    "##);
+    insta::assert_snapshot!(failure("a: [1, 2\nb: 3\n"), @r##"
+    error: this is not YAML: a `:` that cannot stand here
+     --> t.yaml:2:2
+      |
+    2 | b: 3
+      |  ^
+    hint: is a bracket or a quote above it never closed?
+    "##);
+    insta::assert_snapshot!(failure("a: 1\n b: 2\n"), @r##"
+    error: this is not YAML: this line does not fit the ones above it
+     --> t.yaml:2:3
+      |
+    2 |  b: 2
+      |   ^
+    hint: indent it as its neighbours are
+    "##);
+    insta::assert_snapshot!(failure("a: *gone\n"), @r##"
+    error: this is not YAML: an alias without its anchor
+     --> t.yaml:1:4
+      |
+    1 | a: *gone
+      |    ^
+    hint: define it before its use: `&name`; quote a text that begins with `*`
+    "##);
+    insta::assert_snapshot!(failure("a: 1\n---\nb: 2\n"), @r##"
+    error: this file holds a second document
+     --> t.yaml:2:1
+      |
+    2 | ---
+      | ^^^ it begins here
+    hint: keep one document in a file: remove the `---` or split the file
+    "##);
+    insta::assert_snapshot!(failure("a: !vault x\n"), @r##"
+    error: the tag `!vault` means nothing here
+     --> t.yaml:1:11
+      |
+    1 | a: !vault x
+      |           ^
+    hint: values encrypted by others cannot be read here: encrypt it with `homelab secret encrypt`
+    "##);
+    insta::assert_snapshot!(failure("? [a, b]\n: 1\n"), @r##"
+    error: a key must be a text
+     --> t.yaml:1:3
+      |
+    1 | ? [a, b]
+      |   ^^^^^^
+    hint: write `key: value` with a plain or quoted key
+    "##);
+    insta::assert_snapshot!(failure(": 1\n"), @r##"
+    error: a key is missing before the colon
+     --> t.yaml:1:1
+      |
+    1 | : 1
+      | ^
+    hint: write `key: value`; quote a text that begins with a colon
+    "##);
+    insta::assert_snapshot!(failure("a: \"\\q\"\n"), @r##"
+    error: this is not YAML: an unknown escape
+     --> t.yaml:1:4
+      |
+    1 | a: "\q"
+      |    ^
+    hint: in double quotes write `\\` for a backslash, or use single quotes
+    "##);
+    insta::assert_snapshot!(failure("a: @x\n"), @r##"
+    error: this is not YAML: a character that cannot stand here
+     --> t.yaml:1:4
+      |
+    1 | a: @x
+      |    ^
+    hint: quote the text
+    "##);
 }
 
 #[test]

@@ -23,9 +23,9 @@ pub const NAMES: &[&str] = &[
 
 /// Every test, likewise.
 pub const TESTS: &[&str] = &[
-    "boolean", "containing", "defined", "divisibleby", "endingwith", "eq", "equalto", "escaped", "even", "false",
-    "filter", "float", "ge", "greaterthan", "gt", "in", "integer", "iterable", "le", "lessthan", "lower", "lt",
-    "mapping", "ne", "none", "number", "odd", "sameas", "sequence", "startingwith", "string", "test", "true",
+    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "escaped", "even", "false",
+    "filter", "float", "ge", "greaterthan", "gt", "in", "int", "integer", "iterable", "le", "lessthan", "lower", "lt",
+    "mapping", "ne", "none", "number", "odd", "safe", "sameas", "sequence", "startingwith", "string", "test", "true",
     "undefined", "upper",
 ];
 

@@ -125,7 +125,7 @@ fn message(session: &Arc<Session>, error: &minijinja::Error, expression: &str, s
         K::SyntaxError => {
             Diagnostic::config(format!("the template cannot be read: {detail}")).hint(syntax_hint(detail))
         }
-        K::UnknownFilter => unknown("filter", thing(), filters::NAMES, "`homelab docs filters` lists the filters"),
+        K::UnknownFilter => unknown("filter", thing(), filters::NAMES, "the reference lists the filters there are"),
         K::UnknownTest => unknown("test", thing(), filters::TESTS, "`is defined`, `is none` and `is in` are the usual ones"),
         K::UnknownFunction => unknown("function", thing(), filters::FUNCTIONS, "`range` and `dict` are the usual ones"),
         K::TemplateNotFound => Diagnostic::config(format!("there is no template {}", quoted_name(detail)))

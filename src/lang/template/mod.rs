@@ -26,7 +26,7 @@ use super::{Diagnostic, filters};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use place::Text;
-use session::Session;
+use session::{Session, Trail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,7 +124,7 @@ impl Engine {
     /// [`Error`].
     pub fn render_text(&self, text: &str, span: Option<&Span>, scope: &Scope) -> Result<Rendered, Error> {
         let session = Session::new(self);
-        let text = if is_template(text) { session.run_text(&Text::new(text, span), scope)? } else { text.to_owned() };
+        let text = if is_template(text) { session.run_text(&Text::new(text, span), scope, &Trail::default())? } else { text.to_owned() };
         Ok(Rendered { text, secret: session.secret(), reads: session.reads() })
     }
 
@@ -156,7 +156,7 @@ impl Engine {
             Data::Str(text) if is_template(text) => {
                 let session = Session::new(self);
                 let text = Text::new(text, value.origin.as_ref());
-                let mini = session.run(&text, scope)?;
+                let mini = session.run(&text, scope, &Trail::default())?;
                 let mut rendered = self.realized(&session, &mini, &text, scope)?.tainted(value.secret);
                 reads.extend(session.reads());
                 rendered.origin = value.origin.clone().or(rendered.origin);
@@ -182,7 +182,7 @@ impl Engine {
     pub fn eval(&self, expression: &str, span: Option<&Span>, scope: &Scope) -> Result<Evaluated, Error> {
         let session = Session::new(self);
         let text = Text::new(expression, span);
-        let mini = session.run_expression(expression, 0, &text, scope)?;
+        let mini = session.run_expression(expression, 0, &text, scope, &Trail::default())?;
         let value = self.realized(&session, &mini, &text, scope)?;
         Ok(Evaluated { value, reads: session.reads() })
     }
@@ -212,7 +212,7 @@ impl Engine {
             .inner
             .templates
             .get_template(&name)
-            .and_then(|template| template.render(session.root(scope)));
+            .and_then(|template| template.render(session.root(scope, &Trail::default())));
         let text = session.finish(result, &Text::new(&source.text, Some(&span)), 0, scope)?;
         Ok(Rendered { text, secret: session.secret(), reads: session.reads() })
     }
@@ -336,3 +336,5 @@ fn environment(files: &Arc<Files>, search: &[PathBuf], blocks: bool) -> Environm
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod fuzz_tests;

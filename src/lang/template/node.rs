@@ -1,7 +1,7 @@
 //! Our maps and lists as the template engine sees them: each read is noted, each secret leaf taints.
 
 use super::scope::{Binding, Scope};
-use super::session::Session;
+use super::session::{Session, Trail};
 use super::Error;
 use crate::lang::value::{Data, Value};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Mini};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub(super) struct Root {
     pub(super) session: Arc<Session>,
     pub(super) scope: Scope,
+    pub(super) trail: Trail,
 }
 
 impl fmt::Debug for Root {
@@ -22,7 +23,7 @@ impl fmt::Debug for Root {
 
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Mini) -> Option<Mini> {
-        self.session.lookup(key.as_str()?, &self.scope)
+        self.session.lookup(key.as_str()?, &self.scope, &self.trail)
     }
 }
 
@@ -37,6 +38,7 @@ pub(super) struct Node {
     pub(super) path: String,
     /// A container above says that all in it is secret.
     pub(super) secret: bool,
+    pub(super) trail: Trail,
 }
 
 impl Node {
@@ -67,7 +69,7 @@ impl Node {
         };
         let mut steps = self.steps.clone();
         steps.push(step);
-        Some(self.session.present(value, &self.binding, &steps, &path, self.secret))
+        Some(self.session.present(value, &self.binding, &steps, &path, self.secret, &self.trail))
     }
 
     /// A key that the map has not may still be late.

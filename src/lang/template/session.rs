@@ -17,7 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 const MAX_NESTING: usize = 40;
 
 /// A variable's text being rendered: its layer and dotted path.
-type Key = (usize, String);
+pub(super) type Key = (usize, String);
+
+/// The variables' texts through which a container was reached. A list may hold a template that answers the list
+/// itself; being lazy it would have no end.
+pub(super) type Trail = Arc<Vec<Key>>;
 
 /// A name or key that was looked for in vain.
 pub(super) struct Missing {
@@ -127,7 +131,7 @@ impl Session {
     }
 
     /// What a name stands for, for the template engine.
-    pub(super) fn lookup(self: &Arc<Self>, name: &str, scope: &Scope) -> Option<Mini> {
+    pub(super) fn lookup(self: &Arc<Self>, name: &str, scope: &Scope, trail: &Trail) -> Option<Mini> {
         // What has failed is not tried again: the engine may ask twice, and twice at each level is for ever.
         if self.failed() {
             return Some(unreadable());
@@ -143,7 +147,7 @@ impl Session {
             }
             Found::Value(binding) => {
                 let root = binding.value.clone();
-                Some(self.present(&root, &binding, &[], name, false))
+                Some(self.present(&root, &binding, &[], name, false, trail))
             }
         }
     }
@@ -156,6 +160,7 @@ impl Session {
         steps: &[usize],
         path: &str,
         secret: bool,
+        trail: &Trail,
     ) -> Mini {
         self.read(path, false);
         let secret = secret || value.secret;
@@ -166,12 +171,16 @@ impl Session {
                 steps: steps.to_vec(),
                 path: path.to_owned(),
                 secret,
+                trail: trail.clone(),
             }),
             Data::Str(text) => {
                 self.taint(secret);
                 match &binding.home {
                     Some(_) if self.failed() => unreadable(),
-                    Some(home) if super::is_template(text) => self.nested(text, value.origin.as_ref(), home, path, binding),
+                    Some(home) if super::is_template(text) => {
+                        let text = Text::new(text, value.origin.as_ref());
+                        self.nested(&text, home, (binding.layer, path.to_owned()), trail)
+                    }
                     _ => Mini::from(text.as_str()),
                 }
             }
@@ -188,8 +197,7 @@ impl Session {
     }
 
     /// Renders the text of a variable that is read.
-    fn nested(self: &Arc<Self>, text: &str, span: Option<&Span>, home: &Scope, path: &str, binding: &Binding) -> Mini {
-        let key = (binding.layer, path.to_owned());
+    fn nested(self: &Arc<Self>, text: &Text<'_>, home: &Scope, key: Key, trail: &Trail) -> Mini {
         {
             let mut state = self.state();
             if let Some((value, secret)) = state.memo.get(&key) {
@@ -197,28 +205,34 @@ impl Session {
                 state.secret |= secret;
                 return value;
             }
-            if let Some(at) = state.stack.iter().position(|known| *known == key) {
-                let chain: Vec<_> = state.stack[at..].iter().map(|(_, path)| path.clone()).collect();
+            let chain = |keys: &[Key]| {
+                let at = keys.iter().position(|known| *known == key)?;
+                Some(keys[at..].iter().map(|(_, path)| path.clone()).collect::<Vec<_>>())
+            };
+            if let Some(chain) = chain(&state.stack).or_else(|| chain(trail)) {
                 drop(state);
-                return self.fail(Error::Wrong(cycle(&chain, path, span).into()));
+                return self.fail(Error::Wrong(cycle(&chain, &key.1, text.span).into()));
             }
-            if state.stack.len() >= MAX_NESTING {
+            if state.stack.len() >= MAX_NESTING || trail.len() >= MAX_NESTING {
                 drop(state);
                 let problem = Diagnostic::config(format!("more than {MAX_NESTING} variables stand in each other"))
-                    .maybe_at(span)
+                    .maybe_at(text.span)
                     .hint("write some of them out");
                 return self.fail(Error::Wrong(problem.into()));
             }
             state.stack.push(key.clone());
         }
         let before = self.swap_secret(false);
-        let result = self.run(&Text::new(text, span), home);
+        let result = self.run(text, home, &Arc::new(trail.iter().cloned().chain([key.clone()]).collect()));
         let secret = self.swap_secret(before);
         self.taint(secret);
         self.state().stack.pop();
         match result {
             Ok(value) => {
-                self.state().memo.insert(key, (value.clone(), secret));
+                // A container knows its own trail, so it is made anew.
+                if value.as_object().is_none() {
+                    self.state().memo.insert(key, (value.clone(), secret));
+                }
                 value
             }
             Err(error) => self.fail(error),
@@ -226,22 +240,22 @@ impl Session {
     }
 
     /// Evaluates a text: one `{{ expression }}` to what it is, anything else to a text.
-    pub(super) fn run(self: &Arc<Self>, text: &Text<'_>, scope: &Scope) -> Result<Mini, Error> {
+    pub(super) fn run(self: &Arc<Self>, text: &Text<'_>, scope: &Scope, trail: &Trail) -> Result<Mini, Error> {
         match super::single_expression(&self.engine.inner.texts, text.text) {
-            Some(expression) => self.run_expression(expression, 2, text, scope),
-            None => self.run_text(text, scope).map(Mini::from),
+            Some(expression) => self.run_expression(expression, 2, text, scope, trail),
+            None => self.run_text(text, scope, trail).map(Mini::from),
         }
     }
 
     /// Renders a text to a text.
-    pub(super) fn run_text(self: &Arc<Self>, text: &Text<'_>, scope: &Scope) -> Result<String, Error> {
+    pub(super) fn run_text(self: &Arc<Self>, text: &Text<'_>, scope: &Scope, trail: &Trail) -> Result<String, Error> {
         let name = text.name();
         let result = self
             .engine
             .inner
             .texts
             .template_from_named_str(&name, text.text)
-            .and_then(|template| template.render(self.root(scope)));
+            .and_then(|template| template.render(self.root(scope, trail)));
         self.finish(result, text, 0, scope)
     }
 
@@ -252,16 +266,17 @@ impl Session {
         offset: usize,
         text: &Text<'_>,
         scope: &Scope,
+        trail: &Trail,
     ) -> Result<Mini, Error> {
         let result =
-            self.engine.inner.texts.compile_expression(expression).and_then(|compiled| compiled.eval(self.root(scope)));
+            self.engine.inner.texts.compile_expression(expression).and_then(|compiled| compiled.eval(self.root(scope, trail)));
         let result = result.and_then(|value| if value.is_undefined() { Err(undefined()) } else { Ok(value) });
         self.finish(result, text, offset, scope)
     }
 
     /// The scope as the template engine sees it.
-    pub(super) fn root(self: &Arc<Self>, scope: &Scope) -> Mini {
-        Mini::from_object(Root { session: self.clone(), scope: scope.clone() })
+    pub(super) fn root(self: &Arc<Self>, scope: &Scope, trail: &Trail) -> Mini {
+        Mini::from_object(Root { session: self.clone(), scope: scope.clone(), trail: trail.clone() })
     }
 
     /// Turns the engine's outcome into ours. A kept error counts even where the engine went on: it printed it.
