@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use homelab::lang::{Diagnostics, Files, Source, yaml};
-use homelab::playbook::{HostKnown, Hosts, Known, Options, compile, load, once, ownership};
+use homelab::playbook::{HostKnown, Hosts, Known, Options, compile, load, once, order, ownership};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn run(case: &Json) -> String {
         let source = Arc::new(Source { name: format!("--set {name}"), text: value.as_str().unwrap().to_owned() });
         (name, yaml::parse(&source).unwrap())
     });
-    let options = Options { limit: text(case, "limit"), tags: texts(case, "tags"), start_at: text(case, "start_at"), sets: sets.collect() };
+    let options = Options { limit: text(case, "limit"), tags: texts(case, "tags"), start_at: text(case, "start_at"), sets: sets.collect(), ..Options::default() };
     let playbooks: Vec<PathBuf> = texts(case, "playbooks").into_iter().map(PathBuf::from).collect();
     let inventory = text(case, "inventory").unwrap_or("home.yaml".into());
     let config = match load(Arc::new(Files::on_disk()), Path::new(&inventory), &playbooks, &options) {
@@ -69,6 +69,13 @@ fn run(case: &Json) -> String {
         let compiled: Vec<_> = plays.map(|(at, _)| compile(&config, at, host, &known)).collect();
         problems.0.extend(compiled.iter().flat_map(|one| one.problems.0.clone()));
         hosts.push((host.as_str(), compiled));
+    }
+    for (at, play) in config.plays.iter().enumerate() {
+        let mut waits = order::Waits::new();
+        for host in &play.hosts {
+            waits.insert(host.clone(), compile(&config, at, host, &Known::default()).waits);
+        }
+        problems.0.extend(order::rounds(&play.hosts, &waits).err().map(|problem| *problem));
     }
     let hosts: Vec<_> = hosts.iter().map(|(host, compiled)| (*host, compiled.iter().collect())).collect();
     problems.0.extend(ownership::check(&hosts).0);

@@ -72,6 +72,8 @@ pub enum Method {
 pub struct Sandbox {
     /// Its sudo asks for this.
     pub sudo_password: Option<Value>,
+    /// One of [`SHELLS`](keys::SHELLS); `None`: the machine's own.
+    pub shell: Option<&'static str>,
 }
 
 /// Reads the merged, rendered fields of `host`. `dir` is the inventory's; `names` are all hosts.
@@ -147,7 +149,7 @@ fn read_sandbox(value: &Value, problems: &mut Diagnostics) -> Option<Sandbox> {
         }
         None => {
             let mut f = Fields::open(value, "`sandbox`", keys::SANDBOX, &[], problems)?;
-            Some(Sandbox { sudo_password: f.text("sudo_password").and(secret(&f, "sudo_password")) })
+            Some(Sandbox { sudo_password: f.text("sudo_password").and(secret(&f, "sudo_password")), shell: f.choice("shell", keys::SHELLS) })
         }
     }
 }

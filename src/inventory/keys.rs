@@ -43,7 +43,13 @@ pub const BECOME: &[Key] = &[
 ];
 
 /// Keys of `sandbox:`.
-pub const SANDBOX: &[Key] = &[Key::new("sudo_password", Shape::Text, "sudo on the sandbox node asks for this password.")];
+pub const SANDBOX: &[Key] = &[
+    Key::new("sudo_password", Shape::Text, "sudo on the sandbox node asks for this password."),
+    Key::new("shell", Shape::Choice(SHELLS), "What `sh` is there, and with it the family of tools."),
+];
+
+/// The shells of a sandbox.
+pub const SHELLS: &[&str] = &["dash", "bash", "busybox"];
 
 /// All keys of the top level.
 pub fn top() -> Vec<Key> {

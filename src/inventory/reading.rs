@@ -1,6 +1,7 @@
 //! Reading YAML files that other files name: what cannot be read is told at the place that names it.
 
-use crate::lang::{Diagnostic, Diagnostics, Files, Source, Span, Value, yaml};
+use crate::lang::secret::{self, Identities};
+use crate::lang::{Data, Diagnostic, Diagnostics, Files, Source, Span, Value, yaml};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 pub struct Reading<'a> {
     /// The door to the files.
     pub files: &'a Files,
+    /// Who can read secrets.
+    pub identities: &'a Identities,
 }
 
 impl Reading<'_> {
@@ -17,10 +20,37 @@ impl Reading<'_> {
         self.files.read(path).map_err(|error| unreadable(path, from, what, &error).into())
     }
 
-    /// The YAML document at `path`, encrypted values opened.
+    /// The YAML document at `path`. Encrypted texts in it are opened; where the whole file is encrypted, all that is in
+    /// it is secret.
     pub fn yaml(&self, path: &Path, from: Option<&Span>, what: &str) -> Result<Value, Diagnostics> {
-        yaml::parse(&self.text(path, from, what)?)
+        let source = self.text(path, from, what)?;
+        if !secret::is_encrypted(&source.text) {
+            return secret::reveal(yaml::parse(&source)?, self.identities);
+        }
+        let shown = path.display();
+        let plain = secret::decrypt(&source.text, self.identities).map_err(|error| {
+            Diagnostic::config(format!("the {what} {shown} is encrypted: {error}")).maybe_at(from).hint(error.hint())
+        })?;
+        // Its places would show its text.
+        let hidden = Arc::new(Source { name: source.name.clone(), text: plain.to_string() });
+        match yaml::parse(&hidden) {
+            Ok(value) => Ok(sealed(value)),
+            Err(_) => Err(Diagnostic::config(format!("the {what} {shown}, once decrypted, is not YAML"))
+                .maybe_at(from)
+                .hint(format!("`homelab secret edit {shown}` opens it"))
+                .into()),
+        }
     }
+}
+
+/// All of it secret, and without places.
+fn sealed(value: Value) -> Value {
+    let data = match value.data {
+        Data::Seq(items) => Data::Seq(items.into_iter().map(sealed).collect()),
+        Data::Map(map) => Data::Map(map.into_iter().map(|(key, value)| (key, sealed(value))).collect()),
+        other => other,
+    };
+    Value::from(data).tainted(true)
 }
 
 /// Why a file that `from` names could not be read, and what to do.

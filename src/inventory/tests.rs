@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::lang::secret::Identities;
 use crate::lang::{Diagnostics, Files};
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 fn read(text: &str) -> (Inventory, Diagnostics) {
     let files = Files::bundled(BTreeMap::from([(PathBuf::from("home.yaml"), text.to_owned())]));
     let mut problems = Diagnostics::new();
-    let mut inventory = load(&Reading { files: &files }, Path::new("home.yaml"), &mut problems).unwrap_or_default();
+    let mut inventory = load(&Reading { files: &files, identities: &Identities::none() }, Path::new("home.yaml"), &mut problems).unwrap_or_default();
     resolve(&mut inventory, &mut |_, _, value| Ok(value.clone()), &mut problems);
     (inventory, problems)
 }

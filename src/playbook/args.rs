@@ -2,7 +2,8 @@
 
 use super::local::Local;
 use super::model::Home;
-use crate::inventory::fields::{first_line, hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
+use crate::inventory::fields::{hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
+use crate::lang::mode::{Mode, parse_mode};
 use crate::lang::suggest::did_you_mean;
 use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
 use crate::node::Content;
@@ -190,10 +191,11 @@ fn normal(param: &Param, key: &str, value: &Value, problems: &mut Diagnostics) -
             .and_then(|s| i64::try_from(s).ok())
             .map(Data::Int)
             .ok_or_else(|| wrong("seconds, like `30`, or a time with a unit, like `5m`")),
-        Ty::Mode => mode(key, value),
+        Ty::Mode => mode(value),
         Ty::Path => path(key, value),
         Ty::Choice(words) => match value.as_str().map(str::to_owned).or_else(|| plain_text(value)) {
             Some(text) if words.contains(&text.as_str()) => Ok(Data::Str(text)),
+            Some(_) if value.secret => Err(wrong("one of its words")),
             Some(text) => Err(Diagnostic::config(format!("`{key}` cannot be `{text}`"))
                 .maybe_at(value.origin.as_ref())
                 .label(format!("one of: {}", words.join(", ")))
@@ -242,62 +244,16 @@ fn path(key: &str, value: &Value) -> Result<Data, Diagnostic> {
             true => "write the home directory out, or take it from `facts.user.home`",
             false => "begin it with `/`: a node has no current directory",
         };
-        return bad(format!("`{key}` takes an absolute path on the node, not `{text}`"), hint);
+        let shown = if value.secret { "a secret text" } else { text };
+        return bad(format!("`{key}` takes an absolute path on the node, not `{shown}`"), hint);
     }
     Ok(Data::Str(text.to_owned()))
 }
 
-/// File permissions: the token as written decides, for YAML reads `0644` as six hundred and forty-four.
-pub fn mode(key: &str, value: &Value) -> Result<Data, Diagnostic> {
-    let written = match &value.data {
-        Data::Str(text) => text.trim().to_owned(),
-        Data::Int(_) => plain_text(value).unwrap_or_default(),
-        _ => return Err(wrong_type(key, value, "file permissions, like `0644`")),
-    };
-    let octal = written.strip_prefix("0o").or_else(|| written.strip_prefix('0').map(|_| written.as_str()));
-    let bad = |label: &str, hint: String| {
-        Err(Diagnostic::config(format!("`{key}` cannot be `{written}`")).maybe_at(first_line(value.origin.clone()).as_ref()).label(label.to_owned()).hint(hint))
-    };
-    if let Some(digits) = octal {
-        return match u32::from_str_radix(digits, 8) {
-            Ok(bits) if bits <= 0o7777 => Ok(Data::Int(i64::from(bits))),
-            _ => bad("not octal permissions", "permissions are octal, from 0000 to 7777, like `0644`".into()),
-        };
-    }
-    if !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit()) {
-        return match written.len() <= 4 && written.bytes().all(|b| b < b'8') {
-            true => bad("octal or decimal?", format!("write `0{written}`: permissions are octal and begin with 0")),
-            false => bad("not octal permissions", "permissions are octal, from 0000 to 7777, like `0644`".into()),
-        };
-    }
-    if symbolic(&written) {
-        return Ok(Data::Str(written));
-    }
-    bad("neither octal nor symbolic", "write it like `0644` or `u=rw,go=r`".into())
-}
-
-/// `u=rwX,g-w,o=`.
-fn symbolic(text: &str) -> bool {
-    !text.is_empty()
-        && text.split(',').all(|clause| {
-            let Some(at) = clause.find(['=', '+', '-']) else { return false };
-            let (who, rest) = clause.split_at(at);
-            who.chars().all(|c| "ugoa".contains(c)) && rest.split(['=', '+', '-']).skip(1).all(|perms| perms.chars().all(|c| "rwxXstugo".contains(c)))
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes() {
-        for (text, wish) in [("0644", Some(0o644)), ("0o755", Some(0o755)), ("00600", Some(0o600)), ("0", Some(0)), ("644", None), ("0999", None), ("77777", None), ("010000", None), ("", None), ("rw", None)] {
-            let got = mode("mode", &Value::from(text));
-            assert_eq!(got.as_ref().ok(), wish.map(Data::Int).as_ref(), "{text}");
-        }
-        for text in ["u=rw,go=r", "a+X", "u=rwx,g=,o=", "+x"] {
-            assert_eq!(mode("mode", &Value::from(text)).ok(), Some(Data::Str(text.into())), "{text}");
-        }
+/// File permissions in their normal form: octal ones as a number, symbolic ones as a text.
+pub fn mode(value: &Value) -> Result<Data, Diagnostic> {
+    match parse_mode(value)? {
+        Mode::Octal(bits) => Ok(Data::Int(i64::from(bits))),
+        Mode::Symbolic(_) => Ok(Data::Str(plain_text(value).unwrap_or_default().trim().to_owned())),
     }
 }

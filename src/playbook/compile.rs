@@ -1,20 +1,18 @@
 //! One play for one host, with what is known: from tasks to steps. Pure, apart from reading files through
 //! [`Files`](crate::lang::Files).
 
-use super::args::{self, Render, Trouble};
+use super::args::Trouble;
 use super::config::Config;
-use super::context::{Context, Gate, Outcome, Reach, paths, with_item, with_undo};
+use super::context::{Context, Gate, Outcome, Reach, with_item};
 use super::known::{Known, play_scope};
-use super::local::Local;
 use super::model::{Body as Raw, Play, Role, Task};
 use super::render::Renderer;
 use super::step::{Body, Compiled, Step};
 use super::{label, params, select};
-use crate::inventory::fields::hint_names;
-use crate::lang::{Data, Diagnostic, Diagnostics, Scope, Span, Value};
-use crate::resource::KindSpec;
+use crate::lang::{Data, Diagnostics, Scope, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Compiles a play for `host`. What is not known yet makes late steps; what is wrong makes problems.
 pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compiled {
@@ -56,21 +54,21 @@ pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compi
     compiler.finish(play, &context)
 }
 
-struct Compiler<'a> {
-    config: &'a Config,
-    play: &'a Play,
-    host: &'a str,
-    known: &'a Known,
-    out: Compiled,
+pub(super) struct Compiler<'a> {
+    pub(super) config: &'a Config,
+    pub(super) play: &'a Play,
+    pub(super) host: &'a str,
+    pub(super) known: &'a Known,
+    pub(super) out: Compiled,
     /// By earlier steps.
-    registered: BTreeMap<String, Outcome>,
+    pub(super) registered: BTreeMap<String, Outcome>,
     /// Name → task, for tasks that `--tags` or `--start-at` leave out.
-    omitted: BTreeMap<String, String>,
+    pub(super) omitted: BTreeMap<String, String>,
     /// The task of `--start-at` has been met.
-    started: bool,
+    pub(super) started: bool,
     /// Handlers, compiled when all results are known by name.
-    deferred: Vec<(&'a Task, String, Context<'a>)>,
-    taken: BTreeSet<String>,
+    pub(super) deferred: Vec<(&'a Task, String, Context<'a>)>,
+    pub(super) taken: BTreeSet<String>,
 }
 
 impl<'a> Compiler<'a> {
@@ -99,23 +97,25 @@ impl<'a> Compiler<'a> {
 
     /// `scope` with the results of earlier steps.
     fn results(&self, scope: &Scope) -> Scope {
-        let (mut values, mut late) = (Vec::new(), BTreeMap::new());
+        let (mut values, mut late) = (BTreeMap::new(), BTreeMap::new());
         for (name, result) in &self.registered {
             match result {
                 Outcome::Late(task) => {
                     late.insert(name.clone(), format!("result of {task}"));
                 }
-                Outcome::Known(value) => values.push((name.clone(), value.clone())),
+                Outcome::Known(value) => {
+                    values.insert(name.clone(), value.clone());
+                }
                 Outcome::Skipped => {
                     let map = [("skipped", true), ("changed", false), ("failed", false)].map(|(k, v)| (k.to_owned(), Value::from(Data::Bool(v))));
-                    values.push((name.clone(), Data::Map(map.into_iter().collect()).into()));
+                    values.insert(name.clone(), Arc::new(Data::Map(map.into_iter().collect()).into()));
                 }
             }
         }
-        scope.data(values).late(late)
+        scope.shared_data(values).late(late)
     }
 
-    fn renderer(&mut self, scope: &Scope) -> Renderer<'_> {
+    pub(super) fn renderer(&mut self, scope: &Scope) -> Renderer<'_> {
         let engine = &self.config.engine;
         Renderer { engine, scope: scope.clone(), reads: &mut self.out.fact_reads, waits: &mut self.out.waits }
     }
@@ -213,29 +213,6 @@ impl<'a> Compiler<'a> {
         self.tasks(&role.tasks, &context, steps);
     }
 
-    /// What a loop goes through; a map's pairs have `key` and `value`.
-    fn items(&mut self, list: &Value, scope: &Scope) -> Result<Vec<Value>, Trouble> {
-        let mut renderer = self.renderer(scope);
-        let bare = list.as_str().is_some_and(|text| !text.contains("{{"));
-        let value = if bare { renderer.expression(list)? } else { renderer.value(list)? };
-        match value.data {
-            Data::Seq(items) => Ok(items.into_iter().map(|item| item.tainted(value.secret)).collect()),
-            Data::Map(map) => Ok(map
-                .into_iter()
-                .map(|(k, v)| {
-                    let pair = [("key".to_owned(), Value::from(k.as_str())), ("value".to_owned(), v.tainted(value.secret))];
-                    Data::Map(pair.into_iter().collect()).into()
-                })
-                .collect()),
-            Data::Null => Ok(Vec::new()),
-            _ => Err(Diagnostic::config(format!("`loop` goes through a list or a map, not {}", value.type_name()))
-                .maybe_at(list.origin.as_ref())
-                .label(format!("this is {}", value.type_name()))
-                .hint("give a list, an expression that is one, or leave `loop` out")
-                .into()),
-        }
-    }
-
     /// A single resource or assertion: one step, or one for each item.
     fn leaf(&mut self, task: &'a Task, context: &Context<'a>, key: String, handler: bool, steps: &mut Vec<Step>) {
         let first = steps.len();
@@ -269,7 +246,7 @@ impl<'a> Compiler<'a> {
             }
             let all_skipped = new.iter().all(|step| matches!(step.body, Body::Skipped { .. }));
             let result = match self.known.registered.get(&register.name) {
-                Some(value) => Outcome::Known(value.clone().tainted(register.secret)),
+                Some(value) => Outcome::Known(Arc::new(value.clone().tainted(register.secret))),
                 None if all_skipped && !once_elsewhere => Outcome::Skipped,
                 None => Outcome::Late(new.first().map_or_else(|| label::raw(task), |step| step.label.clone())),
             };
@@ -317,7 +294,7 @@ impl<'a> Compiler<'a> {
             Ok(Some(not)) => Ok(Body::Skipped { why: label::unless(not) }),
             Err(trouble) => Err(trouble),
             Ok(None) => match &task.body {
-                Raw::Resource(kind, raw) => return self.resource(task, kind, raw, context, key, item, handler),
+                Raw::Resource(..) => return self.resource(task, context, key, item, handler),
                 Raw::Assert(assert) => label::assert(assert, task.span.as_ref(), &mut self.renderer(&context.scope)),
                 _ => return None,
             },
@@ -330,105 +307,5 @@ impl<'a> Compiler<'a> {
                 None
             }
         }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn resource(&mut self, task: &'a Task, kind: &'static KindSpec, raw: &Value, context: &Context<'a>, key: String, item: Option<String>, handler: bool) -> Option<Step> {
-        let config = self.config;
-        let local = Local { files: &config.files, cache: &config.cache };
-        let raw = with_undo(task, kind, raw);
-        let checked = args::check(kind, &raw, task.span.as_ref(), &task.home, &local, &mut self.renderer(&context.scope));
-        let provides = task.provides.as_ref().map(|value| self.renderer(&context.scope).value(value)).transpose();
-        let mut problems = Diagnostics::new();
-        let (mut late, mut built) = (None, None);
-        match checked {
-            Ok(mut args) => {
-                args.handler = handler;
-                let secret = args.values.values().any(Value::is_secret);
-                built = problems.take((kind.build)(&args)).map(|resource| (resource, secret));
-            }
-            Err(Trouble::Wrong(more)) => problems.0.extend(more.0),
-            Err(Trouble::Late { cause, facts }) => late = Some((cause, facts)),
-        }
-        let provides = match provides {
-            Ok(value) => value.map(|value| paths(&value, &mut problems)),
-            Err(Trouble::Wrong(more)) => {
-                problems.0.extend(more.0);
-                None
-            }
-            Err(Trouble::Late { cause, facts }) => {
-                late = late.or(Some((cause, facts)));
-                None
-            }
-        };
-        if !problems.is_empty() {
-            self.out.problems.0.append(&mut problems.0);
-            return None;
-        }
-        let (body, secret) = match (late, built) {
-            (Some((cause, needs_facts)), _) => (Body::Late { cause, needs_facts }, false),
-            (None, Some((resource, secret))) => {
-                let secret = secret || resource.secret();
-                (Body::Resource(resource), secret)
-            }
-            (None, None) => return None,
-        };
-        let mut step = self.step(task, context, key, item, body);
-        step.secret |= secret;
-        step.provides = provides;
-        Some(step)
-    }
-
-    fn step(&mut self, task: &'a Task, context: &Context<'a>, key: String, item: Option<String>, body: Body) -> Step {
-        let notify = self.notify(task, context);
-        let item = item.or_else(|| context.item.clone());
-        let label = label::of(task, &context.role, item.as_deref(), &body, &mut self.renderer(&context.scope));
-        let key = if self.taken.insert(key.clone()) { key } else { format!("{key}'") };
-        Step {
-            key,
-            label,
-            span: task.span.clone(),
-            become_: context.become_,
-            tags: context.tags.clone(),
-            notify,
-            register: task.register.clone(),
-            retries: task.retries,
-            delay: task.delay,
-            timeout: task.timeout,
-            provides: None,
-            guard: task.guard,
-            run_once: context.run_once,
-            secret: task.register.as_ref().is_some_and(|r| r.secret),
-            body,
-        }
-    }
-
-    fn notify(&mut self, task: &Task, context: &Context<'a>) -> Vec<String> {
-        let mut keys = Vec::new();
-        for (name, span) in &task.notify {
-            let value = Value { origin: span.clone(), ..Value::from(name.as_str()) };
-            let name = match self.renderer(&context.scope).value(&value) {
-                Ok(value) => value.as_str().unwrap_or(name).to_owned(),
-                Err(Trouble::Late { .. }) => name.clone(),
-                Err(Trouble::Wrong(more)) => {
-                    self.out.problems.0.extend(more.0);
-                    continue;
-                }
-            };
-            match context.reach.key(&name) {
-                Some(key) if !keys.contains(&key) => keys.push(key),
-                Some(_) => {}
-                None => self.unknown_handler(&name, span.as_ref(), &context.reach.names()),
-            }
-        }
-        keys
-    }
-
-    fn unknown_handler(&mut self, name: &str, span: Option<&Span>, names: &[&str]) {
-        self.out.problems.push(
-            Diagnostic::config(format!("no handler is called `{name}`"))
-                .maybe_at(span)
-                .hint(hint_names(name, "handlers", names.iter().copied())),
-        );
     }
 }

@@ -4,6 +4,7 @@ use super::load::Loader;
 use super::local::Cache;
 use super::model::{Body, Play, Task};
 use super::{check, known, select};
+use crate::lang::secret::Identities;
 use crate::inventory::{self, Definition, Inventory, Reading, pattern};
 use crate::lang::{Diagnostic, Diagnostics, Engine, Files, Kind, Source, Span, Value, suggest};
 use indexmap::IndexMap;
@@ -22,6 +23,8 @@ pub struct Options {
     pub start_at: Option<String>,
     /// `--set`: variables that win over all others.
     pub sets: Vec<(String, Value)>,
+    /// Who can read secrets.
+    pub identities: Arc<Identities>,
 }
 
 /// Everything that was read, checked for form.
@@ -45,6 +48,8 @@ pub struct Config {
     pub files: Arc<Files>,
     /// Local files, loaded once for all hosts.
     pub cache: Arc<Cache>,
+    /// Who can read secrets.
+    pub identities: Arc<Identities>,
 }
 
 /// A task that keeps its result on the node.
@@ -71,7 +76,7 @@ impl std::fmt::Debug for Config {
 /// Every problem found, each once.
 pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options: &Options) -> Result<Config, Diagnostics> {
     let mut problems = Diagnostics::new();
-    let reading = Reading { files: &files };
+    let reading = Reading { files: &files, identities: &options.identities };
     let Some(mut who) = inventory::load(&reading, inventory, &mut problems) else { return Err(problems) };
     let mut named: Vec<(PathBuf, Option<Span>)> = playbooks.iter().map(|path| (path.clone(), None)).collect();
     if named.is_empty() {
@@ -115,7 +120,7 @@ pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options:
     });
     let keeps = keeps(&plays);
     let problems = once(problems);
-    problems.into_result(Config { inventory: who, plays, sets, tags: options.tags.clone(), start, keeps, engine, files, cache: Arc::default() })
+    problems.into_result(Config { inventory: who, plays, sets, tags: options.tags.clone(), start, keeps, engine, files, cache: Arc::default(), identities: options.identities.clone() })
 }
 
 /// Each problem once, for what is wrong for twenty hosts is mended in one place; file by file, from top to bottom.

@@ -4,6 +4,7 @@ use super::model::Task;
 use crate::lang::{Data, Diagnostic, Diagnostics, Scope, Value};
 use crate::resource::KindSpec;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Whether tasks run at all, as blocks and roles around them say.
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ pub(super) struct Context<'a> {
 pub(super) enum Outcome {
     Late(String),
     Skipped,
-    Known(Value),
+    Known(Arc<Value>),
 }
 
 pub(super) fn with_item(scope: &Scope, item: Value, index: usize) -> Scope {

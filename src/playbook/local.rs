@@ -3,6 +3,7 @@
 use super::model::Home;
 use crate::inventory::join;
 use crate::inventory::reading::unreadable;
+use crate::lang::secret::{self, Identities, SecretError};
 use crate::lang::suggest::did_you_mean;
 use crate::lang::{Diagnostic, Diagnostics, Files, Span};
 use crate::node::op::Body;
@@ -29,13 +30,19 @@ pub struct Local<'a> {
     pub files: &'a Files,
     /// What was loaded before.
     pub cache: &'a Cache,
+    /// Who can read encrypted files.
+    pub identities: &'a Identities,
 }
 
 impl Local<'_> {
     /// Where the template called `name` is; it can be read.
     pub fn template(&self, name: &str, home: &Home, from: Option<&Span>) -> Result<PathBuf, Diagnostics> {
         let path = self.find(name, home, "templates", "template", from)?;
-        self.files.read(&path).map_err(|error| unreadable(&path, from, "template", &error))?;
+        let source = self.files.read(&path).map_err(|error| unreadable(&path, from, "template", &error))?;
+        if secret::is_encrypted(&source.text) {
+            let problem = Diagnostic::config(format!("the template {} is encrypted", path.display())).maybe_at(from);
+            return Err(problem.hint("encrypt only its secrets, as variables; `copy` takes encrypted files").into());
+        }
         Ok(path)
     }
 
@@ -47,7 +54,10 @@ impl Local<'_> {
             self.walk(&path, "", 0, from, &mut entries)?;
             return Ok(Loaded::Dir(entries));
         }
-        self.content(&path).map(Loaded::File).map_err(|error| unreadable(&path, from, "file", &error).into())
+        self.content(&path).map(Loaded::File).map_err(|error| match error.get_ref().and_then(|e| e.downcast_ref::<SecretError>()) {
+            Some(secret) => Diagnostic::config(format!("the file {}: {secret}", path.display())).maybe_at(from).hint(secret.hint()).into(),
+            None => unreadable(&path, from, "file", &error).into(),
+        })
     }
 
     fn walk(&self, dir: &Path, below: &str, depth: usize, from: Option<&Span>, out: &mut Vec<(String, Option<Content>)>) -> Result<(), Diagnostics> {
@@ -99,6 +109,10 @@ impl Local<'_> {
             Ok(meta) if meta.len() > INLINE => streamed(path)?,
             // Texts go through the one door, so that a saved plan has them.
             _ => match self.files.read(path) {
+                Ok(source) if secret::is_encrypted(&source.text) => {
+                    let plain = secret::decrypt(&source.text, self.identities).map_err(std::io::Error::other)?;
+                    Content::inline(plain.as_bytes(), true)
+                }
                 Ok(source) => Content::inline(source.text.as_bytes(), false),
                 Err(error) if error.kind() == ErrorKind::InvalidData => Content::inline(std::fs::read(path)?, false),
                 Err(error) => return Err(error),

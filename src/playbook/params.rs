@@ -110,9 +110,10 @@ fn typed(role: &Role, name: &str, param: &RoleParam, value: &Value) -> Result<Da
         "path" => value.as_str().filter(|text| text.starts_with('/')).map(|_| value.data.clone()).ok_or_else(|| wrong("an absolute path")),
         "duration" => seconds(value).map(|_| value.data.clone()).ok_or_else(|| wrong("seconds, or a time with a unit, like `5m`")),
         // The resource that it goes to reads the token again.
-        "mode" => mode(name, value).map(|_| value.data.clone()),
+        "mode" => mode(value).map(|_| value.data.clone()),
         "choice" => match plain_text(value) {
             Some(text) if param.choices.contains(&text) => Ok(Data::Str(text)),
+            Some(_) if value.secret || param.secret => Err(wrong("one of its choices")),
             Some(text) => Err(Diagnostic::config(format!("the parameter `{name}` of the role `{}` cannot be `{text}`", role.name))
                 .maybe_at(value.origin.as_ref())
                 .label(format!("one of: {}", param.choices.join(", ")))

@@ -3,7 +3,7 @@
 use super::args::{Render, Trouble};
 use crate::lang::template::{self, Engine, Error, Scope};
 use crate::lang::{Data, Span, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The engine and what it reads.
@@ -15,7 +15,7 @@ pub struct Renderer<'a> {
     /// Fact paths read so far.
     pub reads: &'a mut BTreeSet<String>,
     /// Hosts whose kept values are waited for.
-    pub waits: &'a mut BTreeSet<String>,
+    pub waits: &'a mut BTreeMap<String, Option<Span>>,
 }
 
 impl Renderer<'_> {
@@ -26,9 +26,11 @@ impl Renderer<'_> {
 
     fn trouble(&mut self, error: Error) -> Trouble {
         match error {
-            Error::Late { cause, name, .. } => {
+            Error::Late { cause, name, span } => {
                 let kept = name.strip_prefix("hosts.").and_then(|rest| rest.find(".kept").map(|at| rest[..at].to_owned()));
-                self.waits.extend(kept);
+                if let Some(host) = kept {
+                    self.waits.entry(host).or_insert(span);
+                }
                 Trouble::Late { cause, facts: name == "facts" || name.starts_with("facts.") }
             }
             Error::Wrong(problems) => Trouble::Wrong(problems),

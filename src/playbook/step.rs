@@ -3,7 +3,7 @@
 use super::model::Register;
 use crate::lang::{Diagnostic, Diagnostics, Span};
 use crate::resource::Resource;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One play, compiled for one host with what is known.
 #[derive(Debug, Default)]
@@ -18,8 +18,9 @@ pub struct Compiled {
     pub problems: Diagnostics,
     /// What was read of facts, dotted, as templates name it: `facts.os.family`, `hosts.pi-1.facts.arch`.
     pub fact_reads: BTreeSet<String>,
-    /// Other hosts whose kept values are waited for: their steps of this play come first.
-    pub waits: BTreeSet<String>,
+    /// Other hosts whose kept values are waited for, and where they are read: their steps of this play come first
+    /// ([`order::rounds`](super::order::rounds)).
+    pub waits: BTreeMap<String, Option<Span>>,
 }
 
 /// One task, for one item of its loop.

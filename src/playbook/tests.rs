@@ -227,7 +227,7 @@ fn other_hosts() {
     let before = compile(&config, 1, "pi-2", &with_facts());
     assert!(shown(&before.steps).contains("late (result of Token on pi-1)"), "{}", shown(&before.steps));
     assert!(shown(&before.steps).contains("file:/10.0.0.1"));
-    assert_eq!(before.waits.into_iter().collect::<Vec<_>>(), ["pi-1"]);
+    assert_eq!(before.waits.into_keys().collect::<Vec<_>>(), ["pi-1"]);
     let kept = BTreeMap::from([("token".to_owned(), from_json(serde_json::json!({"stdout": "abc"})))]);
     let hosts = Hosts::new(BTreeMap::from([("pi-1".to_owned(), HostKnown { facts: Some(facts()), kept })]));
     let after = compile(&config, 1, "pi-2", &Known { hosts: Arc::new(hosts), ..Known::default() });
@@ -261,4 +261,47 @@ fn lists_of_nothing() {
     let config = config("- hosts: all\n", &[]);
     assert_eq!(compiled(&config, &Known::default()).steps.len(), 0);
     assert!(matches!(from_json(serde_json::json!(1.5)).data, Data::Float(_)));
+}
+
+#[test]
+fn secrets_are_opened_and_taint() {
+    use crate::lang::secret::{Identities, Recipients, encrypt};
+    let (key, recipient) = Identities::generate();
+    let identities = Arc::new(Identities::parse(&key, "key.txt").unwrap());
+    let seal = |text: &str| encrypt(text, &Recipients::parse([recipient.as_str()]).unwrap()).unwrap();
+    let inventory = format!("playbooks: [site.yaml]\nvars_files: [secret.yaml]\nhosts:\n  a:\n    vars:\n      token: |\n        {}\n", seal("hunter2").replace('\n', "\n        "));
+    let site = "- hosts: a\n  tasks:\n  - copy: {dest: /a, content: 'x{{ token }}'}\n  - copy: {dest: /b, content: 'x{{ pin }}'}\n  - copy: {dest: /c, src: sealed.key}\n  - copy: {dest: /d, content: plain}\n";
+    let all = [("home.yaml", inventory), ("site.yaml", site.to_owned()), ("secret.yaml", seal("pin: 1234\n")), ("sealed.key", seal("KEY"))];
+    let files = || Arc::new(Files::bundled(all.iter().map(|(path, text)| (PathBuf::from(path), text.clone())).collect()));
+    let options = Options { identities, ..Options::default() };
+    let config = load(files(), Path::new("home.yaml"), &[], &options).unwrap();
+    let compiled = compile(&config, 0, "a", &Known::default());
+    assert!(compiled.problems.is_empty(), "{:?}", compiled.problems);
+    let secret: Vec<bool> = compiled.steps.iter().map(|s| s.secret).collect();
+    assert_eq!(secret, [true, true, true, false]);
+    let debug: Vec<String> = compiled.steps.iter().map(|s| format!("{:?}", s.body)).collect();
+    for (text, content) in debug.iter().zip(["xhunter2", "x1234", "KEY", "plain"]) {
+        assert!(text.contains(&crate::node::world::sha256(content.as_bytes())), "{text}");
+    }
+    let refused = load(files(), Path::new("home.yaml"), &[], &Options::default()).unwrap_err();
+    assert_eq!(messages(&refused), ["a secret, and no identity to read it with"]);
+}
+
+/// What is cut off anywhere is told, and nothing panics.
+#[test]
+fn every_beginning_of_a_playbook_is_survived() {
+    let site = "- hosts: pis:!pi-2\n  serial: [1, 50%]\n  vars: {level: \"a{{ early }}\"}\n  tasks:\n  - name: Put {{ item.name }}\n    copy: {dest: '/{{ item.name }}', content: \"{{ level | b64encode }}\", mode: 0644}\n    loop: [{name: ä}]\n    when: [level is defined, facts.arch == 'x']\n    notify: Go\n  - role: thing\n    with: {n: '{{ 1 + 1 }}'}\n  - block:\n    - assert: {that: level, message: 'no {{ level }}'}\n  handlers:\n  - name: Go\n    command: {cmd: \"true\", undo: 'false'}\n";
+    let role = "params: {n: {type: int}}\ntasks:\n- command: 'echo {{ n }}'\n  register: {name: out, keep: true}\n";
+    for text in [site, HOME] {
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            let (home, book) = if text == site { (HOME, &site[..end]) } else { (&HOME[..end], site) };
+            let all = [("home.yaml", home), ("site.yaml", book), ("roles/thing/role.yaml", role)];
+            let files = Files::bundled(all.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect());
+            if let Ok(config) = load(Arc::new(files), Path::new("home.yaml"), &[PathBuf::from("site.yaml")], &Options::default()) {
+                for play in 0..config.plays.len() {
+                    compile(&config, play, "pi-1", &with_facts());
+                }
+            }
+        }
+    }
 }
