@@ -84,7 +84,14 @@ pub fn preamble(seq: u32) -> Unit {
 pub fn apply_preamble(seq: u32) -> Unit {
     functions(
         seq,
-        &[include_str!("runtime/run.sh"), include_str!("runtime/files.sh"), include_str!("runtime/undo.sh")],
+        &[
+            include_str!("runtime/run.sh"),
+            include_str!("runtime/files.sh"),
+            include_str!("runtime/undo.sh"),
+            include_str!("runtime/accounts.sh"),
+            include_str!("runtime/acts.sh"),
+            include_str!("runtime/packages.sh"),
+        ],
     )
 }
 
