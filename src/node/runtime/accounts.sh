@@ -53,7 +53,7 @@ h_members() {
 # An account's supplementary groups into v, with commas.
 h_groups_of() {
   v=
-  while IFS=: read -r a b c l; do
+  while IFS=: read -r a b e l; do
     case ,$l, in *,"$1",*) v=${v:+$v,}$a ;; esac
   done </etc/group
 }

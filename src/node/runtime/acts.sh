@@ -43,10 +43,13 @@ u_crontab() {
   elif h_tab "$p" -l >/dev/null 2>&1; then e=$(h_tab "$p" -r 2>&1)
   fi && h_undone "$y" || h_stick "$y" "$e"
 }
+h_systemd() { [ -d /run/systemd/system ] || { h_fail "$1" 'systemd does not run on this node'; return 1; }; }
 # number, act, unit
 h_unit() {
   y=$1
   h_has systemctl || { h_fail "$y" 'there is no systemd on this node'; return 1; }
+  # Boot-time settings need no running systemd, the rest does.
+  case $2 in start | stop | restart | reload) h_systemd "$y" || return ;; esac
   a=$(systemctl is-active -- "$3" 2>/dev/null)
   b=$(systemctl is-enabled -- "$3" 2>/dev/null)
   h_enc "$3"
@@ -73,7 +76,7 @@ u_unit() {
   h_undone "$y"
 }
 h_reload() {
-  h_has systemctl || { h_fail "$1" 'there is no systemd on this node'; return 1; }
+  h_systemd "$1" || return
   h_journal "$1" "B $1 reload - - - - - -$nl" || return
   e=$(systemctl daemon-reload 2>&1) && h_done "$1" || h_fail "$1" "$e"
 }
