@@ -15,7 +15,7 @@ const LOOP: &str = concat!(
     "umask 077; trap : PIPE HUP TERM; n=; H=; ",
     r##"while IFS= read -r l; do case $l in "#go "*) n=${l#* }; break;; esac; done; l=; [ "$n" ] || exit 97; "##,
     r##"while read -r k a b; do case $k in "##,
-    r##"E) u=$(dd bs="$a" count=1 iflag=fullblock 2>/dev/null); case $u in *"#end $n") eval "$u";; *) break;; esac;; "##,
+    r##"E) u=$(exec dd bs="$a" count=1 iflag=fullblock 2>/dev/null); case $u in *"#end $n") eval "$u";; *) break;; esac;; "##,
     r##"D) { dd bs="$b" count=1 iflag=fullblock 2>/dev/null; } >>"$R/s/$a" || break;; "##,
     r##"*) break;; esac; done; u=; [ -z "$H" ] || h_bye"##,
 );
@@ -84,7 +84,14 @@ pub fn preamble(seq: u32) -> Unit {
 pub fn apply_preamble(seq: u32) -> Unit {
     functions(
         seq,
-        &[include_str!("runtime/run.sh"), include_str!("runtime/files.sh"), include_str!("runtime/undo.sh")],
+        &[
+            include_str!("runtime/run.sh"),
+            include_str!("runtime/files.sh"),
+            include_str!("runtime/undo.sh"),
+            include_str!("runtime/accounts.sh"),
+            include_str!("runtime/acts.sh"),
+            include_str!("runtime/packages.sh"),
+        ],
     )
 }
 

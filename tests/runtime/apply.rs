@@ -353,3 +353,40 @@ fn pending_handlers_and_kept_values_are_read_back_and_unwound() {
         assert_eq!(node.look(&[]).state.receipts, receipts);
     }
 }
+
+#[test]
+fn a_target_on_another_filesystem_is_served_too() {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(other) = tempfile::tempdir_in("/dev/shm") else {
+        eprintln!("SKIPPED: there is no /dev/shm");
+        return;
+    };
+    let root = other.path().to_str().unwrap().to_owned();
+    for sh in ALL {
+        let node = Box_::new(sh);
+        if fs::metadata(&root).unwrap().dev() == fs::metadata(node.root()).unwrap().dev() {
+            eprintln!("SKIPPED: /dev/shm is the same filesystem");
+            return;
+        }
+        let at = |name: &str| format!("{root}/{name}");
+        fs::write(at("old"), "before").unwrap();
+        filetime(&at("old"));
+        fs::create_dir_all(at("tree/below")).unwrap();
+        fs::write(at("tree/below/file"), "deep").unwrap();
+        let before = snapshot(&root, sh != Sh::Busybox);
+        let ops = [
+            put(at("old"), "after", 0o644), put(at("new"), "n", 0o755), mkdir(at("dir"), 0o755), put(at("dir/x"), "x", 0o600),
+            Op::Remove { path: at("tree") },
+        ];
+        let mut session = node.connect();
+        session.begin("r1");
+        session.perform(&numbered(&ops)).unwrap();
+        assert_eq!((fs::read(at("old")).unwrap(), fs::read(at("dir/x")).unwrap()), (b"after".to_vec(), b"x".to_vec()), "{sh:?}");
+        assert_eq!(fs::metadata(at("new")).unwrap().mode() & 0o7777, 0o755);
+        assert!(!std::path::Path::new(&at("tree")).exists());
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 3, "something is left over");
+        session.unwind("r1");
+        assert_eq!(snapshot(&root, sh != Sh::Busybox), before, "{sh:?}");
+        session.close();
+    }
+}

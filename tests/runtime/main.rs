@@ -3,4 +3,8 @@
 
 mod apply;
 mod look;
+mod channel;
+mod cost;
+mod quoting;
 mod shell;
+mod system;

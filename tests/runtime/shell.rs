@@ -83,6 +83,19 @@ impl Node {
         Session::start(Command::new("/bin/sh").arg("-c").arg(self.command(&runtime::Become::No)))
     }
 
+    /// A session in namespaces of its own, over a copy-on-write view of this machine: root may do anything there.
+    /// What was done is gone when it ends.
+    pub fn caged(&self) -> Session {
+        let cage = self.dir.path().join("cage");
+        std::fs::create_dir_all(&cage).unwrap();
+        let script = r#"c=$1; mount -t tmpfs none "$c" && mkdir "$c/up" "$c/wk" "$c/m" &&
+            mount -t overlay o -o "lowerdir=/,upperdir=$c/up,workdir=$c/wk" "$c/m" &&
+            mount -t proc proc "$c/m/proc" && mount --rbind /dev "$c/m/dev" && exec chroot "$c/m" /bin/sh -c "$2""#;
+        let mut command = Command::new("unshare");
+        command.args(["-munpf", "--kill-child", "/bin/sh", "-c", script, "sh"]).arg(cage).arg(self.command(&runtime::Become::No));
+        Session::start(&mut command)
+    }
+
     /// Looks in a session of its own.
     pub fn look(&self, probes: &[Probe]) -> Look {
         let mut session = self.connect();

@@ -159,8 +159,11 @@ pub(super) fn script(command: &Command) -> String {
     for (name, value) in &command.environment {
         text.push_str(&format!("export {}\n", quote(&format!("{name}={value}"))));
     }
-    if let Some(dir) = &command.chdir {
-        text.push_str(&format!("cd -- {} || exit 126\n", quote(dir)));
+    match (&command.chdir, &command.user) {
+        (Some(dir), _) => text.push_str(&format!("cd -- {} || exit 126\n", quote(dir))),
+        // The login's directory may be out of another user's reach.
+        (None, Some(_)) => text.push_str("cd 2>/dev/null || cd /\n"),
+        (None, None) => {}
     }
     match (&command.argv[..], command.shell) {
         ([script], true) => text.push_str(script),

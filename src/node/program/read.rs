@@ -88,7 +88,7 @@ pub fn read_look(frames: &[Frame], probes: &[Probe]) -> Result<Look, ProtocolErr
                 let at = batches.commands.binary_search(&command).ok();
                 let frame = at.and_then(|at| numbered(frames, "ran", at));
                 let asked = command.argv.is_empty().then(|| Answer::Failed("an empty command".into()));
-                asked.or_else(|| frame.and_then(ran)).unwrap_or_else(|| Answer::Failed(format!("no answer to `{}`", first_line(&script(command), command.secret))))
+                asked.or_else(|| frame.and_then(ran).map(|(_, ran)| Answer::Ran(ran))).unwrap_or_else(|| Answer::Failed(format!("no answer to `{}`", first_line(&script(command), command.secret))))
             }
         };
         answers.insert(probe.clone(), answer);
@@ -227,8 +227,12 @@ fn sysctl(frames: &[Frame], asked: &[&str], key: &str) -> Option<Answer> {
     })
 }
 
-/// Standard error, the mark `@nonce` (already cut off the frame's header, so the last one counts), standard output, `:rc`.
-fn ran(frame: &Frame) -> Option<Answer> {
+/// How a command ended, from a frame `ran`: by the op's number in a run. `None` for any other frame.
+pub fn ran(frame: &Frame) -> Option<(u32, Ran)> {
+    if frame.tag != "ran" {
+        return None;
+    }
+    // Standard error, the session's mark, standard output, a colon and the status.
     let text = frame.text();
     let mark = frame.fields.get(1)?;
     let (stderr, rest) = text.split_once(&format!("@{mark}"))?;
@@ -240,7 +244,8 @@ fn ran(frame: &Frame) -> Option<Answer> {
         }
         text[..end].to_owned()
     };
-    Some(Answer::Ran(Ran { rc: rc.trim().parse().ok()?, stdout: cut(stdout), stderr: cut(stderr) }))
+    let number = u32::try_from(frame.number(0)?).ok()?;
+    Some((number, Ran { rc: rc.trim().parse().ok()?, stdout: cut(stdout), stderr: cut(stderr) }))
 }
 
 /// `/etc/passwd`, `/etc/group` and what could be read of `/etc/shadow`.

@@ -1,9 +1,97 @@
 //! The ops that are not about files: each is captured, journalled and done alone.
 
 use super::Unit;
-use crate::node::op::Op;
+use super::look::{script, sysctl_path};
+use crate::node::op::{Op, UnitAct, UserOp};
+use crate::node::quote::{quote, words};
 
+/// The call that performs `op`.
 pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
-    let _ = op;
-    unit.push(format!("h_fail {number} 'not made yet'\n"));
+    let flag = |on: bool| if on { "y" } else { "-" };
+    let call = match op {
+        Op::Packages { install, remove, purge, refresh, lock_timeout } => format!(
+            "h_transact {number} {} {} {lock_timeout}{} --{}",
+            flag(*refresh),
+            flag(*purge),
+            words(install),
+            words(remove)
+        ),
+        Op::Unit { name, act } => format!("h_unit {number} {} {}", verb(*act), quote(name)),
+        Op::DaemonReload => format!("h_reload {number}"),
+        Op::Group { name, present, gid, system } => format!(
+            "h_group {number} {} {} {} {}",
+            if *present { "present" } else { "absent" },
+            gid.map_or_else(|| "-".to_owned(), |gid| gid.to_string()),
+            if *system { "-r" } else { "-" },
+            quote(name)
+        ),
+        Op::User(user) => account(number, user),
+        Op::Crontab { user, text } => {
+            format!("h_cron {number} {}{}", quote(user), text.as_deref().map(|text| words([text])).unwrap_or_default())
+        }
+        Op::Sysctl { key, value } => format!("h_sysctl {number} {} {}", quote(&sysctl_path(key)), quote(value)),
+        Op::Hostname { name } => format!("h_sysctl {number} kernel/hostname {}", quote(name)),
+        Op::Run { command, undo, ok, .. } => {
+            let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
+            let user = |command: Option<&str>| quote(command.unwrap_or_default());
+            let mut call = format!(
+                "h_run {number} {} '{}' {} {} {} {}",
+                user(command.user.as_deref()),
+                good.join(" "),
+                quote(&script(command)),
+                flag(undo.is_some()),
+                user(undo.as_ref().and_then(|undo| undo.user.as_deref())),
+                quote(&undo.as_ref().map(script).unwrap_or_default())
+            );
+            if let Some(stdin) = &command.stdin {
+                call.push_str(&words([stdin]));
+            }
+            call
+        }
+        // File ops have their own way.
+        Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => return,
+    };
+    unit.push(call);
+    unit.push("\n");
+}
+
+fn verb(act: UnitAct) -> &'static str {
+    match act {
+        UnitAct::Enable => "enable",
+        UnitAct::Disable => "disable",
+        UnitAct::Mask => "mask",
+        UnitAct::Unmask => "unmask",
+        UnitAct::Start => "start",
+        UnitAct::Stop => "stop",
+        UnitAct::Restart => "restart",
+        UnitAct::Reload => "reload",
+    }
+}
+
+/// Arguments as useradd and usermod take them; the password goes apart from them, to chpasswd's input.
+fn account(number: u32, user: &UserOp) -> String {
+    let act = match (user.present, user.exists) {
+        (false, _) => "del",
+        (true, true) => "mod",
+        (true, false) => "add",
+    };
+    let mut args: Vec<String> = Vec::new();
+    let mut arg = |name: &str, value: Option<String>| args.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
+    if user.present {
+        arg("-u", user.uid.map(|uid| uid.to_string()));
+        arg("-g", user.group.clone());
+        arg("-G", user.groups.as_ref().filter(|groups| user.exists || !groups.is_empty()).map(|groups| groups.join(",")));
+        arg("-c", user.comment.clone());
+        arg("-d", user.home.clone());
+        arg("-s", user.shell.clone());
+        if !user.exists {
+            if user.system {
+                args.push("-r".into());
+            }
+            args.push(if user.create_home { "-m" } else { "-M" }.into());
+        }
+    }
+    let home = if user.remove_home { "y" } else { "-" };
+    let password = user.password.clone().filter(|_| user.present).unwrap_or_default();
+    format!("h_user {number} {} {act} {home} {}{}", quote(&user.name), quote(&password), words(args))
 }

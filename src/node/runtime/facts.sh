@@ -4,7 +4,7 @@ h_facts() {
   x="uid $uid${nl}gid $gid$nl"
   h_k hostname /proc/sys/kernel/hostname
   h_k kernel /proc/sys/kernel/osrelease
-  x="${x}machine $(uname -m)${nl}clock $(date +%s)$nl"
+  x="${x}machine $(exec uname -m)${nl}clock $(exec date +%s)$nl"
   [ "$boot" ] && x="${x}boot_id $boot$nl"
   h_slurp /etc/os-release
   [ "$v" ] || h_slurp /usr/lib/os-release
@@ -18,10 +18,10 @@ h_facts() {
   [ -h /sbin/init ] && [ /sbin/init -ef /bin/busybox ] 2>/dev/null && x="${x}init busybox$nl"
   for p in apt-get dnf apk; do command -v $p >/dev/null 2>&1 && x="${x}pm $p$nl"; done
   v=
-  command -v dpkg >/dev/null 2>&1 && v=$(dpkg --print-architecture 2>/dev/null)
+  command -v dpkg >/dev/null 2>&1 && v=$(exec dpkg --print-architecture 2>/dev/null)
   if [ "$v" ]; then x="${x}arch $v$nl"
   else
-    set -- $(od -An -tx1 -N20 /bin/sh 2>/dev/null)
+    set -- $(exec od -An -tx1 -N20 /bin/sh 2>/dev/null)
     x="${x}elf $*$nl"
   fi
   h_k memory /proc/meminfo
@@ -33,7 +33,7 @@ h_facts() {
   done
   h_slurp /proc/net/route
   while [ "$v" ]; do x="${x}route ${v%%"$nl"*}$nl"; v=${v#*"$nl"}; done
-  h_addr=$(ip -o addr 2>/dev/null)
+  h_addr=$(exec ip -o addr 2>/dev/null)
   for p in /boot/firmware /boot; do
     [ -f "$p/config.txt" ] && [ -f "$p/cmdline.txt" ] && { x="${x}boot $p$nl"; break; }
   done

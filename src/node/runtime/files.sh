@@ -3,7 +3,7 @@
 h_verify() {
   w=$1
   shift
-  x=$(sha256sum -- "$@" 2>&1)
+  x=$(exec sha256sum -- "$@" 2>&1)
   set -f
   IFS=$nl
   set -- $x
@@ -17,7 +17,7 @@ h_verify() {
 }
 # number, digest, a file with an odd name
 h_verify1() {
-  x=$(sha256sum <"$3" 2>&1)
+  x=$(exec sha256sum <"$3" 2>&1)
   [ "${x%% *}" = "$2" ] || { h_f unstaged "$1" "$x"; return 1; }
 }
 # number:kind:group for each path. Makes every before-image and journals it; k_N is what was there.
@@ -31,7 +31,7 @@ h_capture() {
     if [ -e "$p" ] || [ -h "$p" ]; then q="$q \"\${$i}\""; fi
   done
   x=
-  [ -z "$q" ] || eval "x=\$(stat -c '%f %a %u %g' -- $q 2>&1)" || { h_fail "${w%%:*}" "$x"; return 1; }
+  [ -z "$q" ] || eval "x=\$(exec stat -c '%f %a %u %g' -- $q 2>&1)" || { h_fail "${w%%:*}" "$x"; return 1; }
   j= i=0 gs= h=
   for s in $w; do
     i=$((i + 1)) y=${s%%:*} g=${s##*:} kind=${s#*:}
@@ -55,9 +55,9 @@ h_capture() {
     j="${j}B $y $kind $v $g $e$nl"
   done
   for g in $gs; do h="$h \"\$R/before/$g\""; done
-  if [ "$h" ]; then eval "e=\$(mkdir -p -- $h 2>&1)" || { h_fail "${w%%:*}" "$e"; return 1; }; fi
+  if [ "$h" ]; then eval "e=\$(exec mkdir -p -- $h 2>&1)" || { h_fail "${w%%:*}" "$e"; return 1; }; fi
   for g in $gs; do
-    eval "q=\$c_$g" && eval "e=\$(cp -a -- $q \"\$R/before/$g/\" 2>&1)" && continue
+    eval "q=\$c_$g" && eval "e=\$(exec cp -a -- $q \"\$R/before/$g/\" 2>&1)" && continue
     eval "w=\$n_$g"
     for s in $w; do
       eval "p=\${${s#*:}}"
@@ -78,7 +78,7 @@ h_devices() {
     eval "d_$i=\${p:-/}"
     q="$q \"\$d_$i\""
   done
-  eval "x=\$(stat -L -c %d -- \"\$R\" $q 2>/dev/null)"
+  eval "x=\$(exec stat -L -c %d -- \"\$R\" $q 2>/dev/null)"
   l=${x%%"$nl"*}
   for p; do
     x=${x#*"$nl"}
@@ -90,7 +90,7 @@ h_each() {
   h_w=$1 c=$2
   shift 2
   set -f
-  e=$($c -- "$@" 2>&1) && { set +f; return; }
+  e=$(exec $c -- "$@" 2>&1) && { set +f; return; }
   for y in $h_w; do
     e=$($c -- "$1" 2>&1) || { set +f; h_fail "$y" "$e"; return 1; }
     shift
@@ -131,7 +131,7 @@ h_put() {
     [ -d "$p" ] && [ ! -h "$p" ] && a=
   done
   case $far in *"$nl${d:-/}$nl"*) a= ;; esac
-  if [ "$a" ] && e=$(mv -f -- "$@" "$d/" 2>&1); then h_done "$h_w"; return; fi
+  if [ "$a" ] && e=$(exec mv -f -- "$@" "$d/" 2>&1); then h_done "$h_w"; return; fi
   for y in $h_w; do
     p=$d/${1##*/}
     if [ -e "$1" ]; then
@@ -154,7 +154,7 @@ h_mkdir() {
     eval "p=\${$i}"
     [ -d "$p" ] || { q="$q \"\${$i}\"" a="$a $y"; }
   done
-  if [ "$q" ] && ! eval "e=\$(mkdir -m $m -- $q 2>&1)"; then
+  if [ "$q" ] && ! eval "e=\$(exec mkdir -m $m -- $q 2>&1)"; then
     # Those before the one that failed are made.
     i=0
     for y in $w; do
@@ -207,7 +207,7 @@ h_remove() {
 }
 # number, directory, where it is kept: gone by one rename, or copied whole before it is removed
 h_away() {
-  x=$(stat -c %d -- "$2" "$R" 2>&1)
+  x=$(exec stat -c %d -- "$2" "$R" 2>&1)
   if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then e=$(mv -f -T -- "$2" "$3" 2>&1)
   else e=$({ rm -rf -- "$3.part" && cp -a -- "$2" "$3.part" && mv -f -T -- "$3.part" "$3" && { sync -f "$R" || sync; } && rm -rf -- "$2"; } 2>&1)
   fi || { h_fail "$1" "$e"; return 1; }

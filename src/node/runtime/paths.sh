@@ -32,11 +32,11 @@ h_paths() {
     fi
   done
   x=
-  case $c in *[dflou]*) x=$(QUOTING_STYLE=literal stat -c "$fmt" -- "$@" 2>/dev/null) ;; esac
+  case $c in *[dflou]*) x=$(export QUOTING_STYLE=literal; exec stat -c "$fmt" -- "$@" 2>/dev/null) ;; esac
   h_f paths "$k $c" "$x"
   t=
   if [ "$q" ]; then
-    eval "h=\$(sha256sum -- $q 2>/dev/null)"
+    eval "h=\$(exec sha256sum -- $q 2>/dev/null)"
     h_f sums "$k" "$h"
     set -f
     IFS=$nl
@@ -52,7 +52,7 @@ h_paths() {
   for e in $o; do
     i=${e%%:*}
     eval "p=\${$i}"
-    h=$(sha256sum <"$p" 2>/dev/null)
+    h=$(exec sha256sum <"$p" 2>/dev/null)
     h_f sum "$k $i" "$h"
     case $e in *:t | *:t:*) [ "${e#*:t}" = ":${h%%  *}" ] || t="$t $i" ;; esac
   done
@@ -62,7 +62,7 @@ h_paths() {
 h_texts() {
   q=
   for i in $t; do q="$q \"\${$i}\""; done
-  eval "h=\$(stat -c %s -- $q 2>/dev/null)"
+  eval "h=\$(exec stat -c %s -- $q 2>/dev/null)"
   q= g= z=0
   set -f
   for s in $h; do
@@ -84,6 +84,6 @@ h_send() {
 h_tree() {
   h_gone "$2"
   [ -e "$2" ] || [ -h "$2" ] || { h_f tree "$1 $r" ''; return; }
-  x=$(QUOTING_STYLE=literal find "$2" -exec stat -c "$fmt" -- {} + 2>/dev/null) && r=y || r=p
+  x=$(export QUOTING_STYLE=literal; exec find "$2" -exec stat -c "$fmt" -- {} + 2>/dev/null) && r=y || r=p
   h_f tree "$1 $r" "$x"
 }

@@ -4,6 +4,6 @@ h_state() {
   h_line "$S/number"
   h_f state "${v:-0}" ''
   for k in pending kept open; do h_slurp "$S/$k"; [ "$v" ] && h_f $k '' "$v"; done
-  [ -s "$S/receipts" ] && h_f receipts '' "$(cat "$S/receipts")"
+  [ -s "$S/receipts" ] && h_f receipts '' "$(exec cat "$S/receipts")"
   [ -d "$S/lock" ] && h_held && h_f lock "$ls" "$lw"
 }

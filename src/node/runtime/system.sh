@@ -2,7 +2,7 @@
 # kind (dpkg, rpm, apk or none is found here), then names
 h_packages() {
   if command -v dpkg-query >/dev/null 2>&1; then
-    x=$(dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Abbrev}${Version}\n' -- "$@" 2>/dev/null)
+    x=$(exec dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Abbrev}${Version}\n' -- "$@" 2>/dev/null)
     h_f packages dpkg "$x"
   elif [ -d /var/lib/rpm ] || [ -d /usr/lib/sysimage/rpm ]; then
     x=$(rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' -- "$@" 2>/dev/null)
@@ -15,7 +15,7 @@ h_packages() {
 }
 h_candidates() {
   if command -v apt-cache >/dev/null 2>&1; then
-    x=$(apt-cache policy -- "$@" 2>/dev/null)
+    x=$(exec apt-cache policy -- "$@" 2>/dev/null)
     h_f candidates apt "$x"
   elif command -v dnf >/dev/null 2>&1; then
     x=$(dnf -q -C repoquery --latest-limit=1 --qf '%{name} %{version}-%{release}\n' -- "$@" 2>/dev/null)
@@ -28,7 +28,7 @@ h_candidates() {
 }
 h_units() {
   [ -d /run/systemd/system ] || { h_f units none ''; return; }
-  x=$(systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- "$@" 2>&1) && v=systemd || v=failed
+  x=$(exec systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- "$@" 2>&1) && v=systemd || v=failed
   h_f units $v "$x"
 }
 # Both files whole; of shadow only the lines of the names given.

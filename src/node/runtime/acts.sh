@@ -1,0 +1,136 @@
+# The other ops, each alone: journalled with what was, done, taken back.
+# number, path below /proc/sys, value: kernel parameters and the host name
+h_sysctl() {
+  y=$1
+  h_slurp "/proc/sys/$2"
+  printf '%s' "$v" >"$R/before/$y.val"
+  h_enc "$2"
+  h_journal "$y" "B $y sysctl y - - - - $e$nl" 1 || return
+  e=$({ printf '%s\n' "$3" >"/proc/sys/$2"; } 2>&1) && h_done "$y" || h_fail "$y" "$e"
+}
+u_sysctl() {
+  y=$2
+  h_slurp "$R/before/$y.val"
+  e=$({ printf '%s' "$v" >"/proc/sys/$p"; } 2>&1) && h_undone "$y" || h_stick "$y" "$e"
+}
+# A user's crontab, by crontab or by its file: user, - (from input), -l or -r
+h_tab() {
+  if h_has crontab; then
+    if [ "$uid" = 0 ]; then crontab -u "$1" "$2"; else crontab "$2"; fi
+    return
+  fi
+  a=/var/spool/cron/crontabs
+  [ -d "$a" ] || { echo 'there is no cron on this node' >&2; return 1; }
+  case $2 in
+  -l) cat "$a/$1" ;;
+  -r) rm -f "$a/$1" ;;
+  *) cat >"$a/$1.new" && chmod 600 "$a/$1.new" && chown "$1" "$a/$1.new" && mv -f "$a/$1.new" "$a/$1" ;;
+  esac
+}
+# number, user, then the text unless it is to go
+h_cron() {
+  y=$1
+  h_tab "$2" -l >"$R/before/$y.cron" 2>/dev/null && c=y || c=-
+  h_enc "$2"
+  h_journal "$y" "B $y crontab $c - - - - $e$nl" 1 || return
+  if [ $# -gt 2 ]; then e=$(printf %s "$3" | h_tab "$2" - 2>&1)
+  elif [ $c = y ]; then e=$(h_tab "$2" -r 2>&1)
+  fi && h_done "$y" || h_fail "$y" "$e"
+}
+u_crontab() {
+  y=$2
+  if [ "$4" = y ]; then e=$(h_tab "$p" - 2>&1 <"$R/before/$y.cron")
+  elif h_tab "$p" -l >/dev/null 2>&1; then e=$(h_tab "$p" -r 2>&1)
+  fi && h_undone "$y" || h_stick "$y" "$e"
+}
+h_systemd() { [ -d /run/systemd/system ] || { h_fail "$1" 'systemd does not run on this node'; return 1; }; }
+# number, act, unit
+h_unit() {
+  y=$1
+  h_has systemctl || { h_fail "$y" 'there is no systemd on this node'; return 1; }
+  # Boot-time settings need no running systemd, the rest does.
+  case $2 in start | stop | restart | reload) h_systemd "$y" || return ;; esac
+  a=$(systemctl is-active -- "$3" 2>/dev/null)
+  b=$(systemctl is-enabled -- "$3" 2>/dev/null)
+  h_enc "$3"
+  h_journal "$y" "B $y unit $2 ${a:--} ${b:--} - - $e$nl" || return
+  e=$(systemctl -q "$2" -- "$3" 2>&1) && h_done "$y" && return
+  # The reason is in the unit's own log.
+  [ "$2" = start ] || [ "$2" = restart ] || [ "$2" = reload ] && e=$e$nl$(journalctl -q -n 10 --no-pager -o cat -u "$3" 2>/dev/null)
+  h_fail "$y" "$e"
+}
+# B number unit act active enabled: what needs files put back first waits in h_after
+u_unit() {
+  y=$2 a=
+  case $4:$5:$6 in
+  enable:*:enabled | disable:*:disabled | start:active:* | stop:inactive:* | stop:failed:* | mask:*:masked) ;;
+  enable:*) a=disable ;;
+  disable:*:enabled) a=enable ;;
+  mask:*) a=unmask ;;
+  unmask:*:masked) a=mask ;;
+  start:* | restart:inactive:* | restart:failed:*) a=stop ;;
+  stop:active:*) h_after="$h_after $h_i:$y:start:$p"; return ;;
+  restart:active:* | reload:active:*) h_after="$h_after $h_i:$y:$4:$p"; return ;;
+  esac
+  [ -z "$a" ] || e=$(systemctl -q $a -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }
+  h_undone "$y"
+}
+h_reload() {
+  h_systemd "$1" || return
+  h_journal "$1" "B $1 reload - - - - - -$nl" || return
+  e=$(systemctl daemon-reload 2>&1) && h_done "$1" || h_fail "$1" "$e"
+}
+u_reload() { h_again="$h_again $h_i:$2"; }
+# After the last restore: one daemon-reload, then each unit once.
+h_afterwards() {
+  if [ "$h_again" ]; then
+    e=$(systemctl daemon-reload 2>&1) && a= || a=$e
+    for s in $h_again; do
+      h_i=${s%:*}
+      [ -z "$a" ] && h_undone "${s#*:}" || h_stick "${s#*:}" "$a"
+    done
+  fi
+  w=
+  for s in $h_after; do
+    h_i=${s%%:*} s=${s#*:}
+    y=${s%%:*} s=${s#*:}
+    case " $w " in *" $s "*) ;; *)
+      w="$w $s"
+      e=$(systemctl -q "${s%%:*}" -- "${s#*:}" 2>&1) || { h_stick "$y" "$e"; continue; }
+      ;;
+    esac
+    h_undone "$y"
+  done
+}
+# number, user, good statuses, script, whether it has an undo, undo's user, undo, [standard input]
+h_run() {
+  y=$1
+  if [ "$5" = y ]; then
+    e=$({ printf '%s' "$7" >"$R/before/$y.undo" && printf '%s' "$6" >"$R/before/$y.as"; } 2>&1) || { h_fail "$y" "$e"; return 1; }
+  fi
+  h_journal "$y" "B $y run $5 - - - - -$nl" "$5" || return
+  p=$4
+  unset i
+  [ $# -gt 7 ] && i=$8
+  h_fed "$2" >"$R/out" 2>"$R/err"
+  c=$?
+  x=@$n:$c
+  if [ -s "$R/out" ] || [ -s "$R/err" ]; then
+    x=$(head -c 1048576 "$R/err"; printf %s "@$n"; head -c 1048576 "$R/out"; printf %s ":$c")
+  fi
+  : >"$R/out"
+  : >"$R/err"
+  h_f ran "$y $n" "$x"
+  case " $3 " in
+  *" $c "*) h_done "$y" ;;
+  *) h_fail "$y" "it ended with status $c" ;;
+  esac
+}
+u_run() {
+  y=$2
+  [ "$4" = y ] || { h_note "U $h_i"; h_f left "$y" ''; return; }
+  h_slurp "$R/before/$y.undo"
+  p=$v
+  h_line "$R/before/$y.as"
+  e=$(h_sh "$v" 2>&1 </dev/null) && h_undone "$y" || h_stick "$y" "$e"
+}

@@ -1,0 +1,82 @@
+//! What it costs: processes started on the node, counted in a pid namespace of their own.
+
+use crate::shell::{ALL, Node as Box_, Session, Sh, numbered};
+use homelab::node::op::Content;
+use homelab::node::probe::{Command as Run, Depth};
+use homelab::node::world::sha256;
+use homelab::node::{Answer, Op, Probe, runtime};
+use std::process::Command;
+
+/// A session in a pid namespace: pids there are given out in order, so a new one tells how many there were.
+fn counted(node: &Box_) -> Option<Session> {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: counting processes needs root");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["-pf", "--mount-proc", "--kill-child", "/bin/sh", "-c", &node.command(&runtime::Become::No)]);
+    Some(Session::start(&mut command))
+}
+
+/// How many processes there have been so far, this question's own included: the last pid that was given out.
+fn last_pid(session: &mut Session) -> u64 {
+    let probe = Probe::Run(Run { argv: vec!["cut -d ' ' -f 5 /proc/loadavg".into()], shell: true, ..Run::default() });
+    match &session.look(std::slice::from_ref(&probe), false).answers[&probe] {
+        Answer::Ran(ran) => ran.stdout.trim().parse().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn per_question(session: &mut Session) -> u64 {
+    let first = last_pid(session);
+    last_pid(session) - first
+}
+
+#[test]
+fn looking_at_a_hundred_files_starts_at_most_fifteen_processes() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let mut probes = Vec::new();
+        for i in 0..100 {
+            let text = format!("file {i}\n");
+            std::fs::write(node.at(&format!("f{i}")), &text).unwrap();
+            probes.push(Probe::Path { path: node.at(&format!("f{i}")), depth: Depth::Text { unless: Some(sha256(text.as_bytes())) } });
+        }
+        let Some(mut session) = counted(&node) else { return };
+        let question = per_question(&mut session);
+        let before = last_pid(&mut session);
+        session.look(&probes, true);
+        let look = last_pid(&mut session) - before - question;
+        session.close();
+        // And the session itself: the shell, one dd for the functions, and two for sudo.
+        let all = look + 4;
+        eprintln!("{sh:?}: {look} processes to look at 100 files with facts, {all} with the session");
+        assert!(all <= 15, "{sh:?}: {all}");
+    }
+}
+
+#[test]
+fn a_first_apply_of_a_hundred_small_files_costs_little_more_than_a_process_each() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let mut ops = Vec::new();
+        for d in 0..10 {
+            ops.push(Op::Mkdir { path: node.at(&format!("d{d}")), mode: 0o755, owner: None, group: None });
+        }
+        for i in 0..100 {
+            let content = Content::inline(format!("file {i}\n"), false);
+            ops.push(Op::Put { path: node.at(&format!("d{}/f{i}", i / 10)), content, mode: 0o644, owner: None, group: None, validate: None });
+        }
+        let Some(mut session) = counted(&node) else { return };
+        let question = per_question(&mut session);
+        let before = last_pid(&mut session);
+        session.begin("r1");
+        session.perform(&numbered(&ops)).unwrap();
+        session.finish();
+        let apply = last_pid(&mut session) - before - question;
+        session.close();
+        eprintln!("{sh:?}: {apply} processes to make 10 directories and 100 files");
+        assert!(apply <= 130, "{sh:?}: {apply}");
+        let _ = Sh::Dash;
+    }
+}

@@ -1,0 +1,164 @@
+//! Ops on accounts, crontabs, kernel parameters and commands: on a copy of this machine, as root.
+
+use crate::shell::{ALL, Node as Box_, Sh, numbered};
+use homelab::node::op::UserOp;
+use homelab::node::probe::Command;
+use homelab::node::{Answer, Op, Probe, program};
+
+fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        eprintln!("SKIPPED: this needs root");
+    }
+    root
+}
+
+fn shell(script: &str) -> Command {
+    Command { argv: vec![script.into()], shell: true, ..Command::default() }
+}
+
+#[test]
+fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
+    if !root() {
+        return;
+    }
+    for sh in ALL {
+        let node = Box_::new(sh);
+        if sh == Sh::Busybox {
+            // Debian's busybox has no applets for accounts: ash drives shadow's tools then.
+            for tool in ["useradd", "usermod", "userdel", "groupadd", "groupmod", "groupdel", "gpasswd", "chpasswd"] {
+                let real = [format!("/usr/sbin/{tool}"), format!("/usr/bin/{tool}")].into_iter().find(|p| std::path::Path::new(p).exists());
+                std::os::unix::fs::symlink(real.expect("shadow's tools"), node.bin().join(tool)).unwrap();
+            }
+        }
+        let mut session = node.caged();
+        session.begin("r0");
+        // Something to change and to remove.
+        let have = vec![
+            Op::Mkdir { path: "/var/spool/cron".into(), mode: 0o755, owner: None, group: None },
+            Op::Mkdir { path: "/var/spool/cron/crontabs".into(), mode: 0o755, owner: None, group: None },
+            Op::Group { name: "oldgroup".into(), present: true, gid: Some(7001), system: false },
+            Op::User(UserOp { name: "old".into(), present: true, uid: Some(7001), group: Some("oldgroup".into()), home: Some("/home/old one".into()), shell: Some("/bin/sh".into()), create_home: true, password: Some("$6$salt$hash".into()), ..UserOp::default() }),
+            Op::Crontab { user: "old".into(), text: Some("1 2 * * * echo before\n".into()) },
+        ];
+        session.perform(&numbered(&have)).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
+        session.finish();
+
+        let probes = [
+            Probe::User { name: "deploy".into() },
+            Probe::Group { name: "app".into() },
+            Probe::User { name: "old".into() },
+            Probe::Group { name: "oldgroup".into() },
+            Probe::Crontab { user: "old".into() },
+            Probe::Sysctl { key: "net.ipv4.ip_forward".into() },
+            Probe::Hostname,
+            Probe::Run(shell("ls -d /home/* /tmp/made-* 2>/dev/null; cat /etc/group; ls -ld '/home/old one'")),
+        ];
+        let before = session.look(&probes, false).answers;
+        assert!(matches!(&before[&probes[2]], Answer::User(Some(u)) if u.password.as_deref() == Some("$6$salt$hash")), "{sh:?} {before:?}");
+        assert_eq!(before[&probes[4]], Answer::Crontab(Some("1 2 * * * echo before\n".into())), "{sh:?}");
+
+        let mut ops = vec![
+            Op::Group { name: "app".into(), present: true, gid: Some(4321), system: true },
+            Op::User(UserOp { name: "deploy".into(), present: true, uid: Some(4322), group: Some("app".into()), groups: Some(vec!["oldgroup".into()]), comment: Some("It's me".into()), shell: Some("/bin/sh".into()), create_home: true, password: Some("$6$a$b".into()), ..UserOp::default() }),
+            Op::Crontab { user: "old".into(), text: Some("3 4 * * * echo 'it is' \"%\"\n".into()) },
+            Op::Sysctl { key: "net.ipv4.ip_forward".into(), value: "1".into() },
+            Op::Hostname { name: "renamed".into() },
+            Op::Run { command: shell("read x; echo \"$x\" >/tmp/made-by-run; echo out; echo err >&2; exit 3"), undo: Some(shell("rm /tmp/made-by-run")), ok: vec![0, 3], creates: vec![] },
+        ];
+        if let Op::Run { command, .. } = &mut ops[5] {
+            command.stdin = Some("given\n".into());
+        }
+        ops.push(Op::User(UserOp { name: "old".into(), present: true, exists: true, comment: Some("changed".into()), groups: Some(vec!["app".into()]), home: Some("/srv".into()), password: Some("!".into()), ..UserOp::default() }));
+        session.begin("r1");
+        session.perform(&numbered(&ops)).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
+        let after = session.look(&probes, false).answers;
+        let Answer::User(Some(deploy)) = &after[&probes[0]] else { panic!("{sh:?} {after:?}") };
+        assert_eq!((deploy.uid, deploy.group.as_str(), deploy.comment.as_str(), deploy.shell.as_str()), (4322, "app", "It's me", "/bin/sh"));
+        assert_eq!((deploy.groups.as_slice(), deploy.password.as_deref()), (&["oldgroup".to_owned()][..], Some("$6$a$b")));
+        assert!(matches!(&after[&probes[1]], Answer::Group(Some(g)) if g.gid == 4321));
+        assert_eq!(after[&probes[4]], Answer::Crontab(Some("3 4 * * * echo 'it is' \"%\"\n".into())), "{sh:?}");
+        assert_eq!(after[&probes[5]], Answer::Sysctl(Some("1".into())));
+        assert_eq!(after[&probes[6]], Answer::Hostname("renamed".into()));
+        assert!(matches!(&after[&probes[2]], Answer::User(Some(u)) if u.comment == "changed" && u.groups == ["app"] && u.home == "/srv"), "{after:?}");
+        session.unwind("r1");
+        assert_eq!(session.look(&probes, false).answers, before, "{sh:?}");
+        session.unwind("r1");
+        assert_eq!(session.look(&probes, false).answers, before, "{sh:?}");
+        session.finish();
+
+        let gone = [
+            Op::Crontab { user: "old".into(), text: None },
+            Op::User(UserOp { name: "old".into(), exists: true, remove_home: true, ..UserOp::default() }),
+            Op::Group { name: "oldgroup".into(), present: false, gid: None, system: false },
+        ];
+        session.begin("r2");
+        session.perform(&numbered(&gone[..2])).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
+        if matches!(session.look(&probes, false).answers[&probes[3]], Answer::Group(Some(_))) {
+            session.perform(&[(3, &gone[2])]).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
+        }
+        let after = session.look(&probes, false).answers;
+        assert_eq!((&after[&probes[2]], &after[&probes[3]]), (&Answer::User(None), &Answer::Group(None)), "{sh:?}");
+        session.unwind("r2");
+        let back = session.look(&probes, false).answers;
+        for i in [2, 3, 4] {
+            assert_eq!(back[&probes[i]], before[&probes[i]], "{sh:?}");
+        }
+        session.close();
+    }
+}
+
+#[test]
+fn a_commands_end_is_told_and_no_undo_is_said() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let op = Op::Run { command: shell("echo out; echo err >&2; exit 4"), undo: None, ok: vec![], creates: vec![] };
+        let mut session = node.connect();
+        session.begin("r1");
+        let unit = program::act(90, &[(1, &op)]);
+        let (frames, status) = session.try_run(&unit).unwrap();
+        let (number, ran) = frames.iter().find_map(program::ran).unwrap();
+        assert_eq!((number, ran.rc, ran.stdout.as_str(), ran.stderr.as_str()), (1, 4, "out\n", "err\n"), "{sh:?}");
+        assert!(status != 0 && frames.iter().any(|f| f.tag == "op" && f.field(1) == "failed"));
+        assert!(session.unwind("r1").iter().any(|f| f.tag == "left" && f.number(0) == Some(1)));
+        session.close();
+    }
+}
+
+#[test]
+fn a_secret_script_its_input_and_its_environment_are_in_no_process_list() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let mut command = shell("x=PASS_IN_SCRIPT; cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' >\"$OUT\"; read y");
+        command.environment = [("OUT".to_owned(), node.at("seen")), ("SECRET".to_owned(), "PASS_IN_ENV".to_owned())].into();
+        command.stdin = Some("PASS_IN_STDIN\n".into());
+        command.secret = true;
+        command.user = nix::unistd::geteuid().is_root().then(|| "root".to_owned());
+        let op = Op::Run { command, undo: None, ok: vec![], creates: vec![] };
+        let mut session = node.connect();
+        session.begin("r1");
+        session.perform(&[(1, &op)]).unwrap();
+        session.close();
+        let seen = std::fs::read_to_string(node.at("seen")).unwrap();
+        assert!(seen.contains("eval"), "the list is empty");
+        assert!(!seen.contains("PASS_IN_"), "{sh:?}");
+    }
+}
+
+#[test]
+fn a_unit_without_systemd_is_an_honest_error() {
+    if std::path::Path::new("/run/systemd/system").exists() { // the machine's own units are not for tests
+        eprintln!("SKIPPED: this machine has systemd");
+        return;
+    }
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let op = Op::Unit { name: "no-such.service".into(), act: homelab::node::op::UnitAct::Start };
+        let mut session = node.connect();
+        session.begin("r1");
+        let (_, why) = session.perform(&[(1, &op)]).unwrap_err();
+        assert!(why.to_lowercase().contains("systemd"), "{sh:?} {why}");
+        session.unwind("r1");
+        session.close();
+    }
+}
