@@ -214,6 +214,7 @@ pub fn jump_cycles(connections: &IndexMap<String, (Connection, Option<Span>)>, p
                     problems.push(
                         Diagnostic::config(format!("the jumps go in a circle: {shown}"))
                             .maybe_at(first_line(span.clone()).as_ref())
+                            .label("closes the circle")
                             .hint("one of these hosts must be reachable without the others; `jump: false` takes a default back"),
                     );
                 }

@@ -1,6 +1,6 @@
 //! Reading maps that people wrote: tables of keys that the loader, "did you mean" and the editor's schema share.
 
-use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value, suggest};
 use indexmap::IndexMap;
 
 /// What a key takes.
@@ -64,19 +64,9 @@ pub fn key_span(key: &str, value: &Value) -> Option<Span> {
     Some(origin.clone())
 }
 
-/// The one of `names` that `name` was probably meant to be.
-pub fn did_you_mean<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let close = |other: &str| strsim::jaro_winkler(name, other);
-    let limit = (name.chars().count() / 3).clamp(1, 3);
-    names
-        .into_iter()
-        .filter(|other| *other != name && (strsim::osa_distance(name, other) <= limit || other.replace(['-', '_'], "") == name.replace(['-', '_'], "")))
-        .max_by(|a, b| close(a).total_cmp(&close(b)))
-}
-
 /// A hint for an unknown name: the likely one, else all there are (the first dozen).
 pub fn hint_names<'a>(name: &str, what: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    if let Some(near) = did_you_mean(name, names.clone()) {
+    if let Some(near) = suggest::did_you_mean(name, names.clone()) {
         return format!("did you mean `{near}`?");
     }
     let mut all: Vec<&str> = names.into_iter().collect();
@@ -95,6 +85,8 @@ pub struct Fields<'a, 'p> {
     what: String,
     /// Where the map is.
     pub span: Option<Span>,
+    /// Keys that unknown ones were probably meant as.
+    meant: Vec<String>,
     /// What was wrong so far.
     pub problems: &'p mut Diagnostics,
 }
@@ -106,11 +98,13 @@ impl<'a, 'p> Fields<'a, 'p> {
         let what = what.into();
         let map = as_map(value, &what, problems)?;
         let place = |key: &str, v: &Value| value.key_origin(key).cloned().or_else(|| key_span(key, v));
+        let mut meant = Vec::new();
         for (key, value) in map {
             if table.iter().any(|k| k.name == key) || also.contains(&key.as_str()) {
                 continue;
             }
             let names = table.iter().map(|k| k.name).chain(also.iter().copied());
+            meant.extend(suggest::did_you_mean(key, names.clone()));
             problems.push(
                 Diagnostic::config(format!("unknown key `{key}` in {what}"))
                     .maybe_at(place(key, value).as_ref())
@@ -118,7 +112,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                     .hint(hint_names(key, "keys here", names)),
             );
         }
-        Some(Fields { map, what, span: value.origin.clone(), problems })
+        Some(Fields { map, what, span: value.origin.clone(), meant, problems })
     }
 
     /// The value of `key`; `null` counts as not given.
@@ -129,7 +123,8 @@ impl<'a, 'p> Fields<'a, 'p> {
     /// The value of a key that must be there.
     pub fn need(&mut self, key: &str, hint: &str) -> Option<&'a Value> {
         let value = self.get(key);
-        if value.is_none() {
+        // A misspelt key was told already.
+        if value.is_none() && !self.meant.iter().any(|meant| meant == key) {
             let span = self.span.clone();
             let message = format!("{} has no `{key}`", self.what);
             self.problems.push(Diagnostic::config(message).maybe_at(first_line(span).as_ref()).hint(hint));
@@ -377,7 +372,7 @@ pub fn seconds(value: &Value) -> Option<u64> {
 }
 
 /// Names that templates know already; a variable of that name could not be read.
-pub const RESERVED: &[&str] = &["facts", "hosts", "host", "groups", "inventory", "kept", "item", "item_index", "vars", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "loop"];
+pub const RESERVED: &[&str] = &["facts", "hosts", "host", "groups", "inventory", "kept", "item", "item_index", "vars", "play", "true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "loop"];
 
 /// Why `name` cannot be a variable's.
 pub fn bad_name(name: &str, span: Option<&Span>) -> Option<Diagnostic> {
@@ -410,13 +405,6 @@ mod tests {
         }
         assert_eq!(seconds(&Data::Int(-1).into()), None);
         assert_eq!(seconds(&Value::from("99999999999999999999d")), None);
-    }
-
-    #[test]
-    fn near_names() {
-        assert_eq!(did_you_mean("notifiy", ["notify", "name"]), Some("notify"));
-        assert_eq!(did_you_mean("dockercompose", ["docker_compose", "copy"]), Some("docker_compose"));
-        assert_eq!(did_you_mean("zebra", ["notify", "name"]), None);
     }
 
     #[test]

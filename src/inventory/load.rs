@@ -14,7 +14,10 @@ pub fn load(reading: &Reading<'_>, path: &Path, problems: &mut Diagnostics) -> O
     let root = problems.take(reading.yaml(path, None, "inventory"))?;
     let mut inventory = Inventory { path: path.to_owned(), ..Inventory::default() };
     let mut own = Diagnostics::new();
-    let mut f = Fields::open(&root, "the inventory", &keys::top(), &[], &mut own)?;
+    let Some(mut f) = Fields::open(&root, "the inventory", &keys::top(), &[], &mut own) else {
+        problems.0.append(&mut own.0);
+        return None;
+    };
     let dir = path.parent().unwrap_or(Path::new(""));
     for (text, span) in f.texts("playbooks").unwrap_or_default() {
         inventory.playbooks.push((super::join(dir, &text), span));
@@ -142,9 +145,10 @@ fn expand(text: &str, span: Option<&Span>, problems: &mut Diagnostics) -> Vec<St
     };
     let (good, bad): (Vec<_>, Vec<_>) = names.into_iter().partition(fits);
     if let Some(name) = bad.first() {
-        let hint = match name.contains([':', '@']) {
-            true => "give it a short name and put the rest into `address`, `port` and `user`",
-            false => "a host's name has letters, digits, `-`, `_` and `.`",
+        let hint = match name {
+            name if name == "all" => "`all` means every host; what holds for each of them goes to the top of the inventory",
+            name if name.contains([':', '@']) => "give it a short name and put the rest into `address`, `port` and `user`",
+            _ => "a host's name has letters, digits, `-`, `_` and `.`",
         };
         problems.push(Diagnostic::config(format!("`{name}` cannot be the name of a host")).maybe_at(span).hint(hint));
     }

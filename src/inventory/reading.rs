@@ -45,7 +45,7 @@ fn near(path: &Path) -> String {
     };
     let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    match super::fields::did_you_mean(&name, names.iter().map(String::as_str)) {
+    match crate::lang::suggest::did_you_mean(&name, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "paths are relative to the file that names them".to_owned(),
     }

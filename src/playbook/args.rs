@@ -2,12 +2,13 @@
 
 use super::local::Local;
 use super::model::Home;
-use crate::inventory::fields::{did_you_mean, first_line, hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
-use crate::lang::{Data, Diagnostic, Diagnostics, Source, Span, Value};
+use crate::inventory::fields::{first_line, hint_names, key_span, plain_text, seconds, truth, whole, wrong_type};
+use crate::lang::suggest::did_you_mean;
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
 use crate::node::Content;
 use crate::resource::{Args, KindSpec, Loaded, Param, Ty};
 use indexmap::IndexMap;
-use std::sync::Arc;
+use std::path::Path;
 
 /// Why something could not be rendered.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub trait Render {
     /// The value with all its templates rendered.
     fn value(&mut self, value: &Value) -> Result<Value, Trouble>;
     /// A whole file as a template: its text and whether it is secret.
-    fn file(&mut self, source: &Arc<Source>, from: Option<&Span>) -> Result<(String, bool), Trouble>;
+    fn file(&mut self, path: &Path, from: Option<&Span>) -> Result<(String, bool), Trouble>;
 }
 
 /// The parameters by declared name, each with the key it was written under.
@@ -43,6 +44,7 @@ type Named<'v> = IndexMap<&'static str, (&'static Param, &'v str, &'v Value)>;
 /// Sorts raw parameters by declared name; reports unknown, doubled and missing ones.
 pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, problems: &mut Diagnostics) -> Named<'v> {
     let mut named = Named::new();
+    let mut meant: Vec<String> = Vec::new();
     let find = |key: &str| kind.params.iter().find(|p| p.name == key || p.aliases.contains(&key));
     match &raw.data {
         Data::Map(map) => {
@@ -51,6 +53,7 @@ pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, pr
                 let Some(param) = find(key) else {
                     let names = kind.params.iter().flat_map(|p| [p.name].into_iter().chain(p.aliases.iter().copied()));
                     let task_key = super::keys::TASK.iter().any(|k| k.name == key);
+                    meant.extend(did_you_mean(key, names.clone()));
                     let hint = match task_key && did_you_mean(key, names.clone()).is_none() {
                         true => format!("`{key}` belongs to the task: indent it like `{}:`", kind.name),
                         false => hint_names(key, "parameters", names.collect::<Vec<_>>()),
@@ -81,7 +84,8 @@ pub fn sort<'v>(kind: &'static KindSpec, raw: &'v Value, span: Option<&Span>, pr
             }
         },
     }
-    for param in kind.params.iter().filter(|p| p.required && !named.contains_key(p.name)) {
+    let missing = |p: &&Param| p.required && !named.contains_key(p.name) && !meant.iter().any(|m| m == p.name || p.aliases.contains(&m.as_str()));
+    for param in kind.params.iter().filter(missing) {
         problems.push(
             Diagnostic::config(format!("`{}` lacks the parameter `{}`", kind.name, param.name))
                 .maybe_at(span)
@@ -150,7 +154,7 @@ pub fn check(kind: &'static KindSpec, raw: &Value, span: Option<&Span>, home: &H
             },
             (Ty::Template, Some(path)) => match local.template(path, home, normal.origin.as_ref()) {
                 Err(more) => problems.0.extend(more.0),
-                Ok(source) => match render.file(&source, normal.origin.as_ref()) {
+                Ok(path) => match render.file(&path, normal.origin.as_ref()) {
                     Ok((text, secret)) => {
                         args.contents.insert(name.to_owned(), Loaded::File(Content::inline(text, secret)));
                     }

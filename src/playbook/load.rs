@@ -1,8 +1,9 @@
 //! From the YAML of playbooks to the model: includes and roles read, keys and their forms checked, problems collected.
 
+use super::forms::{becomes, expressions, pattern_text, register, serial, texts, tolerance};
 use super::keys;
-use super::model::{Assert, Body, Home, Play, Playbook, Register, Role, Rollback, Serial, Task, Tolerance};
-use crate::inventory::fields::{Fields, bad_name, first_line, hint_names, key_span, plain_text, truth, whole, wrong_type};
+use super::model::{Assert, Body, Home, Play, Playbook, Role, Rollback, Task};
+use crate::inventory::fields::{Fields, first_line, hint_names, key_span, wrong_type};
 use crate::inventory::{Reading, join, read_vars_files};
 use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
 use crate::resource;
@@ -102,7 +103,11 @@ impl Loader<'_> {
     pub(super) fn tasks(&mut self, list: Option<&Value>, key: &str, place: &Place) -> Vec<Task> {
         let Some(list) = list.filter(|list| list.data != Data::Null) else { return Vec::new() };
         let Some(items) = list.as_seq() else {
-            self.problems.push(wrong_type(key, list, "a list of tasks").hint("put a `-` before each task"));
+            let mut problem = wrong_type(key, list, "a list of tasks").hint("put a `-` before each task");
+            if key == "include" {
+                problem.message = format!("an included file must be a list of tasks, not {}", list.type_name());
+            }
+            self.problems.push(problem);
             return Vec::new();
         };
         if self.open.len() > DEEPEST {
@@ -168,7 +173,17 @@ impl Loader<'_> {
             "include" => self.include(arg, place)?,
             "role" => Body::Role(self.role(arg, &place.home)?, map.get("with").cloned().unwrap_or_else(|| Value::from(Data::Null))),
             "assert" => Body::Assert(self.assert(arg)?),
-            _ => Body::Resource(resource::kind(action)?, arg.clone()),
+            _ => {
+                if let (Some(task), Some(own)) = (&task.undo, arg.get("undo")) {
+                    self.problems.push(
+                        Diagnostic::config("`undo` is given twice, to the task and to its command")
+                            .maybe_at(own.origin.as_ref())
+                            .note("the task's", task.origin.as_ref())
+                            .hint("keep one of them"),
+                    );
+                }
+                Body::Resource(resource::kind(action)?, arg.clone())
+            }
         };
         Some(task)
     }
@@ -234,7 +249,7 @@ impl Loader<'_> {
         let root = self.reading.yaml(&path, arg.origin.as_ref(), "included file");
         let body = self.problems.take(root).map(|root| {
             let home = Home { dir: path.parent().unwrap_or(Path::new("")).to_owned(), ..(*place.home).clone() };
-            let tasks = self.tasks(Some(&root), "an included file", &Place { home: Arc::new(home), handler: place.handler });
+            let tasks = self.tasks(Some(&root), "include", &Place { home: Arc::new(home), handler: place.handler });
             Body::Include(path.clone(), tasks)
         });
         self.open.pop();
@@ -331,124 +346,6 @@ fn common_keys(f: &mut Fields<'_, '_>, place: &Place) -> Task {
         vars: Arc::new(f.vars("vars")),
         home: place.home.clone(),
     }
-}
-
-/// A play's or task's `become`: whether, not how.
-fn becomes(f: &mut Fields<'_, '_>) -> Option<bool> {
-    let value = f.get("become")?;
-    if value.as_map().is_some() {
-        f.problems.push(
-            wrong_type("become", value, "true or false here").hint("whether is said here; how (method, user, password) is said in the inventory, on the host"),
-        );
-        return None;
-    }
-    f.bool("become")
-}
-
-fn texts(f: &mut Fields<'_, '_>, key: &str) -> Vec<String> {
-    f.texts(key).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
-}
-
-fn pattern_text(value: &Value, problems: &mut Diagnostics) -> Option<String> {
-    match &value.data {
-        Data::Seq(items) if items.iter().all(|item| item.as_str().is_some()) => {
-            Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
-        }
-        _ => {
-            let text = plain_text(value);
-            if text.is_none() {
-                problems.push(wrong_type("hosts", value, "a pattern like `pis:!pi-3`"));
-            }
-            text
-        }
-    }
-}
-
-/// Bare expressions: one, or a list of which all must hold.
-fn expressions(key: &str, value: &Value, problems: &mut Diagnostics) -> Vec<Value> {
-    let items = value.as_seq().map_or_else(|| vec![value], |items| items.iter().collect());
-    let mut found = Vec::new();
-    for item in items {
-        match &item.data {
-            Data::Str(text) if text.contains("{{") => {
-                let bare = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-                problems.push(
-                    Diagnostic::config(format!("`{key}` is an expression already and takes no braces"))
-                        .maybe_at(item.origin.as_ref())
-                        .hint(format!("write `{key}: {bare}`")),
-                );
-            }
-            Data::Str(_) | Data::Bool(_) => found.push(item.clone()),
-            _ => problems.push(wrong_type(key, item, "an expression, or a list of them")),
-        }
-    }
-    found
-}
-
-fn register(value: &Value, problems: &mut Diagnostics) -> Option<Register> {
-    let plain = |name: String, span: Option<Span>| Register { name, span, keep: false, secret: false, item: None };
-    let register = match value.as_map() {
-        None => match value.as_str() {
-            Some(name) => plain(name.to_owned(), value.origin.clone()),
-            None => {
-                problems.push(wrong_type("register", value, "the name of a variable, or a map with `name`, `keep` and `secret`"));
-                return None;
-            }
-        },
-        Some(map) => {
-            let mut f = Fields::open(value, "`register`", keys::REGISTER, &[], problems)?;
-            f.need("name", "name the variable that takes the result")?;
-            let name = f.text("name")?;
-            let (keep, secret) = (f.bool("keep").unwrap_or(false), f.bool("secret").unwrap_or(false));
-            Register { keep, secret, ..plain(name, map.get("name").and_then(|v| v.origin.clone())) }
-        }
-    };
-    if let Some(problem) = bad_name(&register.name, register.span.as_ref()) {
-        problems.push(problem);
-        return None;
-    }
-    Some(register)
-}
-
-fn percent(value: &Value) -> Option<u8> {
-    value.as_str()?.trim().strip_suffix('%')?.trim().parse().ok().filter(|p| *p <= 100)
-}
-
-fn serial(value: &Value, problems: &mut Diagnostics) -> Vec<Serial> {
-    let items = value.as_seq().map_or_else(|| vec![value], |items| items.iter().collect());
-    let mut found = Vec::new();
-    for item in items {
-        let size = match (whole(item), percent(item)) {
-            (Some(n), _) if n > 0 => usize::try_from(n).ok().map(Serial::Hosts),
-            (None, Some(p)) if p > 0 => Some(Serial::Percent(p)),
-            _ => None,
-        };
-        match size {
-            Some(size) => found.push(size),
-            None => problems.push(
-                Diagnostic::config("`serial` takes a number of hosts above 0, a percentage, or a list of them")
-                    .maybe_at(first_line(item.origin.clone()).as_ref())
-                    .hint("for example `serial: 2`, `serial: 30%` or `serial: [1, 50%]`"),
-            ),
-        }
-    }
-    found
-}
-
-fn tolerance(value: &Value, problems: &mut Diagnostics) -> Option<Tolerance> {
-    let found = match (whole(value), percent(value)) {
-        (Some(n), _) if n >= 0 && truth(value).is_none() => usize::try_from(n).ok().map(Tolerance::Hosts),
-        (None, Some(p)) => Some(Tolerance::Percent(p)),
-        _ => None,
-    };
-    if found.is_none() {
-        problems.push(
-            Diagnostic::config("`max_failures` takes a number of hosts or a percentage")
-                .maybe_at(first_line(value.origin.clone()).as_ref())
-                .hint("for example `max_failures: 1` or `max_failures: 30%`"),
-        );
-    }
-    found
 }
 
 /// The lowest directory above both.

@@ -1,10 +1,10 @@
 //! Files on the controller that tasks name: where they are looked for, and what is loaded of them.
 
 use super::model::Home;
-use crate::inventory::fields::did_you_mean;
 use crate::inventory::join;
 use crate::inventory::reading::unreadable;
-use crate::lang::{Diagnostic, Diagnostics, Files, Source, Span};
+use crate::lang::suggest::did_you_mean;
+use crate::lang::{Diagnostic, Diagnostics, Files, Span};
 use crate::node::op::Body;
 use crate::node::Content;
 use crate::resource::Loaded;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 /// The largest file, in bytes, that is held in memory; larger ones are streamed when they are sent.
 pub const INLINE: u64 = 1 << 20;
@@ -32,10 +32,11 @@ pub struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// The template called `name`.
-    pub fn template(&self, name: &str, home: &Home, from: Option<&Span>) -> Result<Arc<Source>, Diagnostics> {
+    /// Where the template called `name` is; it can be read.
+    pub fn template(&self, name: &str, home: &Home, from: Option<&Span>) -> Result<PathBuf, Diagnostics> {
         let path = self.find(name, home, "templates", "template", from)?;
-        self.files.read(&path).map_err(|error| unreadable(&path, from, "template", &error).into())
+        self.files.read(&path).map_err(|error| unreadable(&path, from, "template", &error))?;
+        Ok(path)
     }
 
     /// The file or directory called `name`.
@@ -146,7 +147,7 @@ fn near(name: &str, places: &[PathBuf]) -> String {
         let mut names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         let with_suffix = format!("{last}.j2");
-        if let Some(found) = names.iter().find(|n| **n == with_suffix).map(String::as_str).or_else(|| did_you_mean(&last, names.iter().map(String::as_str))) {
+        if let Some(found) = names.iter().find(|n| **n == with_suffix).cloned().or_else(|| did_you_mean(&last, names.iter().map(String::as_str))) {
             return format!("did you mean `{}`?", Path::new(name).with_file_name(found).display());
         }
     }

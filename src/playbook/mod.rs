@@ -2,10 +2,30 @@
 //! resources. Reads files through [`Files`](crate::lang::Files) only and never touches a network.
 
 pub mod args;
+mod check;
+mod compile;
+mod config;
+mod context;
+mod forms;
 pub mod keys;
+mod known;
+mod label;
 mod load;
 pub mod local;
 pub mod model;
+pub mod ownership;
+mod params;
+mod render;
 mod role;
+pub mod schema;
+pub mod select;
+pub mod step;
 
-pub use model::{Assert, Body, Play, Playbook, Register, Role, RoleParam, Rollback, Serial, Task, Tolerance};
+pub use compile::compile;
+pub use config::{Config, Keep, Options, load, once};
+pub use known::{HostKnown, Hosts, Known, facts_value, from_json};
+pub use model::{Assert, Play, Playbook, Register, Role, RoleParam, Rollback, Serial, Task, Tolerance};
+pub use step::{Body, Compiled, Step};
+
+#[cfg(test)]
+mod tests;

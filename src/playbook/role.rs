@@ -3,7 +3,8 @@
 use super::keys;
 use super::load::{Loader, Place};
 use super::model::{Home, Role, RoleParam};
-use crate::inventory::fields::{Fields, bad_name, did_you_mean, key_span, plain_text, wrong_type};
+use crate::inventory::fields::{Fields, bad_name, key_span, plain_text, wrong_type};
+use crate::lang::suggest::did_you_mean;
 use crate::lang::{Diagnostic, Span, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -40,10 +40,12 @@ pub(super) fn explain(
     }
     let (span, expression) = place(inner, text, offset, &session.engine);
     let mut problem = message(session, inner, &expression, scope).maybe_at(span.as_ref());
-    let named = paths(&expression);
-    let origins = named.iter().filter_map(|path| Some((path, scope.origin_of(path)?)));
-    for (path, origin) in origins.take(MAX_NOTES) {
-        problem = problem.note(format!("`{path}` comes from here"), Some(&origin));
+    if about_values(inner.kind()) {
+        let named = paths(&expression);
+        let origins = named.iter().filter_map(|path| scope.origin_part(path));
+        for (path, origin) in origins.take(MAX_NOTES) {
+            problem = problem.note(format!("`{path}` comes from here"), Some(&origin));
+        }
     }
     for error in outer.into_iter().rev() {
         if let (Some(span), _) = place(error, text, offset, &session.engine) {
@@ -51,6 +53,15 @@ pub(super) fn explain(
         }
     }
     problem.into()
+}
+
+/// Whether where a variable came from has to do with it.
+fn about_values(kind: K) -> bool {
+    use K::{InvalidDelimiter, OutOfFuel, SyntaxError, TemplateNotFound, UnknownFilter, UnknownFunction, UnknownTest};
+    !matches!(
+        kind,
+        SyntaxError | UnknownFilter | UnknownTest | UnknownFunction | TemplateNotFound | OutOfFuel | InvalidDelimiter
+    )
 }
 
 /// An error from within a variable, with the place that read the variable.
@@ -160,17 +171,17 @@ fn unknown(what: &str, name: &str, known: &[&str], fallback: &str) -> Diagnostic
 }
 
 fn syntax_hint(detail: &str) -> &'static str {
-    if detail.contains("unexpected end of input") || detail.contains("end of variable block") || detail.contains("end of block") {
-        "is a `}}`, `%}` or a quote missing?"
-    } else if detail.contains("unknown statement") || detail.contains("unexpected tag") {
+    if detail.contains("unknown statement") || detail.contains("unexpected tag") || detail.ends_with("expected end of block") {
         "every `{% if %}` wants its `{% endif %}`, every `{% for %}` its `{% endfor %}`"
+    } else if detail.contains("unexpected end of input") || detail.contains("end of variable block") {
+        "is a `}}`, `%}` or a quote missing?"
     } else {
         "`{{ }}` holds an expression, `{% %}` a statement; `{% raw %}` keeps braces as they are"
     }
 }
 
 fn quoted_name(detail: &str) -> String {
-    match detail.split('"').nth(1) {
+    match detail.split(['"', '\'']).nth(1) {
         Some(name) => format!("`{name}`"),
         None => detail.to_owned(),
     }

@@ -110,8 +110,15 @@ impl Scope {
 
     /// Where the value at a dotted path was written, as deep as it can be followed without rendering.
     pub fn origin_of(&self, path: &str) -> Option<Span> {
+        self.origin_part(path).map(|(_, origin)| origin)
+    }
+
+    /// The same, with the part of the path that could be followed.
+    pub(super) fn origin_part(&self, path: &str) -> Option<(String, Span)> {
         let mut segments = path.split('.');
-        let root = self.raw(segments.next()?)?;
+        let first = segments.next()?;
+        let mut known = first.to_owned();
+        let root = self.raw(first)?;
         let mut value: &Value = &root;
         for segment in segments {
             let next = match &value.data {
@@ -123,8 +130,10 @@ impl Scope {
                 Some(next) => value = next,
                 None => break,
             }
+            known.push('.');
+            known.push_str(segment);
         }
-        value.origin.clone()
+        Some((known, value.origin.clone()?))
     }
 
     pub(super) fn find(&self, name: &str) -> Found {

@@ -6,6 +6,7 @@ use super::node::{Node, Root};
 use super::scope::{Binding, Found, Scope};
 use super::{Engine, Error};
 use crate::lang::diagnostic::{Diagnostic, Diagnostics};
+use crate::lang::filters;
 use crate::lang::source::Span;
 use crate::lang::value::{Data, Value};
 use minijinja::value::Value as Mini;
@@ -70,7 +71,13 @@ impl Session {
     /// The latest thing looked for in vain that the failing expression names.
     pub(super) fn missing_in(&self, expression: &str) -> Option<Missing> {
         let mut state = self.state();
-        let at = state.missing.iter().rposition(|missing| explain::names(expression, &missing.key))?;
+        let named = state.missing.iter().rposition(|missing| explain::names(expression, &missing.key));
+        // A filter's error covers the filter's name only; what it was given was looked for last.
+        let last = || {
+            let function = |missing: &Missing| missing.base.is_empty() && filters::FUNCTIONS.contains(&missing.key.as_str());
+            state.missing.iter().rposition(|missing| !function(missing))
+        };
+        let at = named.or_else(last)?;
         Some(state.missing.swap_remove(at))
     }
 
@@ -108,7 +115,11 @@ impl Session {
         if state.error.is_none() {
             state.error = Some(error);
         }
-        Mini::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "cannot be read"))
+        unreadable()
+    }
+
+    fn failed(&self) -> bool {
+        self.state().error.is_some()
     }
 
     pub(super) fn take_error(&self) -> Option<Error> {
@@ -117,6 +128,10 @@ impl Session {
 
     /// What a name stands for, for the template engine.
     pub(super) fn lookup(self: &Arc<Self>, name: &str, scope: &Scope) -> Option<Mini> {
+        // What has failed is not tried again: the engine may ask twice, and twice at each level is for ever.
+        if self.failed() {
+            return Some(unreadable());
+        }
         match scope.find(name) {
             Found::Missing => {
                 self.missing("", name, scope.names().into_iter().collect());
@@ -155,9 +170,15 @@ impl Session {
             Data::Str(text) => {
                 self.taint(secret);
                 match &binding.home {
+                    Some(_) if self.failed() => unreadable(),
                     Some(home) if super::is_template(text) => self.nested(text, value.origin.as_ref(), home, path, binding),
                     _ => Mini::from(text.as_str()),
                 }
+            }
+            // `0644` is a mode, an id, a PIN: what was written, not 644.
+            Data::Int(_) if value.written().is_some_and(zero_led) => {
+                self.taint(secret);
+                Mini::from(value.written().unwrap_or_default())
             }
             _ => {
                 self.taint(secret);
@@ -258,6 +279,15 @@ impl Session {
             (Some(error), result) => Err(explain::used_here(error, result.err().as_ref(), text, offset, &self.engine)),
         }
     }
+}
+
+fn zero_led(token: &str) -> bool {
+    token.len() > 1 && token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A value that ends the rendering that touches it.
+fn unreadable() -> Mini {
+    Mini::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "cannot be read"))
 }
 
 /// What strict reading says of an expression whose outcome is undefined.
