@@ -18,6 +18,7 @@ What it changes cannot be foreseen: what later tasks find missing is *known afte
 It cannot be taken back unless `undo` says how; `apply` asks before it runs one without.
 
 A command with `read_only: true` is your word that it changes nothing: it runs while planning, `drift` included, and its result can be registered. So does `unless`.
+Both see the node as it is before the run; after a task whose changes cannot be foreseen they are known after apply, and so is a read-only command that fails where an earlier task changes something.
 
 A secret must not be part of the command, because every user of the node can read the arguments of a process: hand it over in `environment` or `stdin`.",
     params: &[
@@ -210,8 +211,11 @@ impl Resource for Run {
                 return Err(Block::Later(cause));
             }
             answered(world, &self.look())?;
-            return match world.ran(&self.command) {
-                Some(ran) if !self.good(ran) => Err(Block::refused(failed(ran, self.command.secret), "its status says that it failed; if that status is an answer, name it in `ok_codes`")),
+            return match (world.ran(&self.command), world.changed()) {
+                (Some(ran), Some(cause)) if !self.good(ran) => Err(Block::Later(cause)),
+                (Some(ran), None) if !self.good(ran) => {
+                    Err(Block::refused(failed(ran, self.command.secret), "its status says that it failed; if that status is an answer, name it in `ok_codes`"))
+                }
                 _ => Ok(Vec::new()),
             };
         }
