@@ -62,7 +62,7 @@ fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result
             sets.push((key.to_owned(), value));
         }
     }
-    let identities = problems.take(identities(&narrow.identity)).unwrap_or_default();
+    let identities = problems.take(identities(&narrow.identity)).unwrap_or_else(secret::Identities::none);
     problems.into_result(Options {
         limit: narrow.limit.clone(),
         tags: narrow.tags.clone(),
@@ -75,7 +75,7 @@ fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result
 
 /// The identities that are named, or the default one where it exists.
 fn identities(named: &[PathBuf]) -> Result<secret::Identities, Diagnostics> {
-    let mut all = secret::Identities::default();
+    let mut all = secret::Identities::none();
     let paths = if named.is_empty() { default_identity().filter(|path| path.exists()).into_iter().collect() } else { named.to_vec() };
     for path in paths {
         let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -84,7 +84,7 @@ fn identities(named: &[PathBuf]) -> Result<secret::Identities, Diagnostics> {
                     .hint("`homelab secret keygen` makes one; `--identity FILE` names another"),
             )
         })?;
-        all.extend(secret::Identities::parse(&text, &path.display().to_string())?);
+        all.add(&text, &path.display().to_string())?;
     }
     Ok(all)
 }

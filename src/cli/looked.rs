@@ -79,8 +79,8 @@ pub fn cost_line(cost: &Cost) -> String {
         spent.connections,
         spent.channels,
         spent.round_trips,
-        crate::plan::detail::bytes(spent.sent),
-        crate::plan::detail::bytes(spent.received),
+        crate::plan::detail::bytes(spent.bytes_up),
+        crate::plan::detail::bytes(spent.bytes_down),
     )
 }
 

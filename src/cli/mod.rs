@@ -35,7 +35,7 @@ pub fn run() -> u8 {
             return if error.use_stderr() { Exit::Usage.code() } else { 0 };
         }
     };
-    let printer = Printer::new(&cli.output, crate::lang::secret::Masker::new());
+    let printer = Printer::new(&cli.output, crate::lang::mask::Masker::new());
     perform(&cli.command, &printer).code()
 }
 

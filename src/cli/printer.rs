@@ -4,7 +4,7 @@
 
 use super::args::{Color, Output};
 use crate::lang::Diagnostics;
-use crate::lang::secret::Masker;
+use crate::lang::mask::Masker;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use std::io::{IsTerminal, Write};

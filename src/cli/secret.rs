@@ -97,7 +97,8 @@ fn identity_path(given: &Option<PathBuf>) -> Result<PathBuf, Diagnostics> {
     })
 }
 
-fn identities(given: &Option<PathBuf>) -> Result<secret::Identities, Diagnostics> {
+/// The identity file's text and name.
+fn identity(given: &Option<PathBuf>) -> Result<(String, String), Diagnostics> {
     let path = identity_path(given)?;
     let text = std::fs::read_to_string(&path).map_err(|error| {
         Diagnostics::from(
@@ -105,7 +106,29 @@ fn identities(given: &Option<PathBuf>) -> Result<secret::Identities, Diagnostics
                 .hint("`homelab secret keygen` makes one; `--identity FILE` names another"),
         )
     })?;
-    secret::Identities::parse(&text, &path.display().to_string())
+    Ok((text, path.display().to_string()))
+}
+
+fn identities(given: &Option<PathBuf>) -> Result<secret::Identities, Diagnostics> {
+    let (text, name) = identity(given)?;
+    Ok(secret::Identities::parse(&text, &name)?)
+}
+
+/// Those that are named, or else the identity's own.
+fn recipients(named: &[String], given: &Option<PathBuf>) -> Result<secret::Recipients, Diagnostics> {
+    let own: Vec<String> = match named {
+        [] => {
+            let (text, name) = identity(given)?;
+            secret::Identities::recipients_of(&text, &name)?
+        }
+        named => named.to_vec(),
+    };
+    secret::Recipients::parse(own.iter().map(String::as_str))
+}
+
+/// An encryption failure, said to the user.
+fn broken(error: &secret::SecretError) -> Diagnostics {
+    Diagnostic::config(error.to_string()).hint(error.hint()).into()
 }
 
 fn input(file: &Option<PathBuf>) -> Result<String, Diagnostics> {
@@ -131,16 +154,12 @@ fn input(file: &Option<PathBuf>) -> Result<String, Diagnostics> {
 }
 
 fn encrypt(args: &Encrypt, printer: &Printer) -> Result<(), Diagnostics> {
-    let recipients = if args.recipient.is_empty() {
-        identities(&args.identity)?.recipients()
-    } else {
-        args.recipient.clone()
-    };
+    let recipients = recipients(&args.recipient, &args.identity)?;
     let clear = input(&args.file)?;
     if secret::is_encrypted(&clear) {
         return Err(Diagnostic::config("this is encrypted already").hint("`homelab secret decrypt` shows what is in it").into());
     }
-    let sealed = secret::encrypt(&clear, &recipients)?;
+    let sealed = secret::encrypt(&clear, &recipients).map_err(|e| broken(&e))?;
     match &args.file {
         Some(path) => replace(path, &sealed),
         None => {
@@ -155,7 +174,7 @@ fn encrypt(args: &Encrypt, printer: &Printer) -> Result<(), Diagnostics> {
 
 fn decrypt(args: &Decrypt, printer: &Printer) -> Result<(), Diagnostics> {
     let sealed: String = input(&args.file)?.lines().map(|line| format!("{}\n", line.trim())).filter(|line| line != "|\n").collect();
-    let clear = secret::decrypt(&sealed, &identities(&args.identity)?)?;
+    let clear = secret::decrypt(&sealed, &identities(&args.identity)?).map_err(|e| broken(&e))?;
     // The one place where a secret is shown: it was asked for by name.
     printer.out(&clear);
     if std::io::stdout().is_terminal() && !clear.ends_with('\n') {
@@ -167,7 +186,7 @@ fn decrypt(args: &Decrypt, printer: &Printer) -> Result<(), Diagnostics> {
 fn edit(args: &Edit) -> Result<(), Diagnostics> {
     let ids = identities(&args.identity)?;
     let before = match std::fs::read_to_string(&args.file) {
-        Ok(text) if secret::is_encrypted(&text) => secret::decrypt(&text, &ids)?,
+        Ok(text) if secret::is_encrypted(&text) => secret::decrypt(&text, &ids).map_err(|e| broken(&e))?.to_string(),
         Ok(_) => {
             return Err(Diagnostic::config(format!("{} is not encrypted", args.file.display())).hint("`homelab secret encrypt FILE` encrypts it in place").into());
         }
@@ -191,18 +210,19 @@ fn edit(args: &Edit) -> Result<(), Diagnostics> {
     if after == before {
         return Ok(());
     }
-    replace(&args.file, &secret::encrypt(&after, &ids.recipients())?)
+    replace(&args.file, &secret::encrypt(&after, &recipients(&[], &args.identity)?).map_err(|e| broken(&e))?)
 }
 
 fn keygen(args: &Keygen, printer: &Printer) -> Result<(), Diagnostics> {
     let path = identity_path(&args.identity)?;
     if path.exists() {
-        for recipient in identities(&Some(path.clone()))?.recipients() {
+        let (text, name) = identity(&Some(path.clone()))?;
+        for recipient in secret::Identities::recipients_of(&text, &name)? {
             printer.out(&format!("{recipient}\n"));
         }
         return Ok(());
     }
-    let (text, recipient) = secret::generate();
+    let (text, recipient) = secret::Identities::generate();
     let write = || -> std::io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         if let Some(dir) = path.parent() {

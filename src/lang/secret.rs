@@ -102,6 +102,16 @@ impl Identities {
         }
     }
 
+    /// The public keys of an identity file's keys.
+    ///
+    /// # Errors
+    /// As [`Identities::parse`].
+    pub fn recipients_of(text: &str, name: &str) -> Result<Vec<String>, Diagnostic> {
+        Identities::parse(text, name)?;
+        let keys = text.lines().filter_map(|line| line.trim().parse::<age::x25519::Identity>().ok());
+        Ok(keys.map(|key| key.to_public().to_string()).collect())
+    }
+
     /// Adds a passphrase.
     pub fn add_passphrase(&mut self, passphrase: &str) {
         self.0.push(Box::new(age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()))));
