@@ -55,7 +55,7 @@ pub fn check(loaded: &Loaded) -> Diagnostics {
         for one in &compiled {
             problems.0.extend(one.problems.0.iter().cloned());
         }
-        problems.0.extend(ownership::check(&host, &compiled.iter().collect::<Vec<_>>()).0);
+        problems.0.extend(ownership::check(&[(&host, compiled.iter().collect())]).0);
     }
     // The same task fails alike on every host: said once.
     once(problems)
@@ -63,7 +63,7 @@ pub fn check(loaded: &Loaded) -> Diagnostics {
 
 fn explain(loaded: &Loaded, host: &str, name: &str, printer: &Printer) -> Exit {
     if !loaded.config.inventory.hosts.contains_key(host) {
-        let hint = crate::lang::suggest::hint(host, loaded.config.inventory.hosts.keys().map(String::as_str));
+        let hint = crate::lang::suggest::hint(host, loaded.config.inventory.hosts.keys().map(String::as_str), "`homelab check` reads it from the inventory");
         printer.problems(&Diagnostic::new(Kind::Usage, format!("there is no host `{host}`")).hint(hint).into());
         return Exit::Usage;
     }

@@ -68,8 +68,6 @@ fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result
         tags: narrow.tags.clone(),
         start_at: start_at.map(str::to_owned),
         sets,
-        identities,
-        masker: printer.masker().clone(),
     })
 }
 

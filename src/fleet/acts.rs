@@ -1,14 +1,18 @@
 //! The acting half of what is said to a node.
 
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
+use crate::node::frame::Frame;
 use crate::node::op::Body;
-use crate::node::program::{self, stage::CHUNK, stage::Part as Staging};
+use crate::node::probe::Ran;
+use crate::node::program::{self, Part as Staging};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Bytes of one chunk of a large content.
+const CHUNK: usize = 1 << 20;
 /// How long a node may be silent while an op runs, where its task does not say.
 const OP_PATIENCE: Duration = Duration::from_secs(3600);
 /// How long it may be silent over a small act of its own.
@@ -103,11 +107,7 @@ impl Wire {
         let look = answers.pop().unwrap_or_default();
         let acted = answers.pop().unwrap_or_default();
         let look = program::read_look(&look, probes).map_err(|error| self.nonsense(&error))?;
-        let done = program::read_act(&acted)
-            .into_iter()
-            .map(|(op, end)| (op, end.map_or_else(Done::Failed, Done::Ok)))
-            .collect();
-        Ok((done, look.answers))
+        Ok((read(&acted), look.answers))
     }
 
     /// Forgets that `handler` is pending.
@@ -152,6 +152,25 @@ impl Wire {
     pub async fn abandon(&mut self) -> Result<(), Trouble> {
         self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
     }
+}
+
+/// What came of each op.
+fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
+    let mut done = BTreeMap::new();
+    for frame in frames.iter().filter(|frame| frame.tag == "op") {
+        let Some(op) = frame.number(0).and_then(|op| u32::try_from(op).ok()) else { continue };
+        let ran = frames.iter().find(|frame| frame.tag == "ran" && frame.number(0) == Some(op.into())).and_then(ran);
+        done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text()) });
+    }
+    done
+}
+
+/// How a command ended: its standard error, a mark, its standard output, and the status.
+fn ran(frame: &Frame) -> Option<Ran> {
+    let text = frame.text();
+    let (said, rc) = text.rsplit_once(':')?;
+    let (stderr, stdout) = said.split_once(&format!("@{}", frame.field(1)))?;
+    Some(Ran { rc: rc.trim().parse().ok()?, stdout: stdout.to_owned(), stderr: stderr.to_owned() })
 }
 
 fn slice(body: &Body, start: u64, length: u64) -> Part {

@@ -235,7 +235,7 @@ pub fn compile_all(config: &Config, host: &str, known: &Known) -> Result<Vec<(us
         problems.0.append(&mut compiled.problems.0);
         plays.push((play, compiled));
     }
-    problems.0.extend(ownership::check(host, &plays.iter().map(|(_, compiled)| compiled).collect::<Vec<_>>()).0);
+    problems.0.extend(ownership::check(&[(host, plays.iter().map(|(_, compiled)| compiled).collect())]).0);
     problems.into_result(plays)
 }
 

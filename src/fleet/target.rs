@@ -98,7 +98,7 @@ fn way(inventory: &Inventory, host: &str, password: Option<&Secret>) -> Way {
             name: host.to_owned(),
             user,
             sudo_password: sandbox.sudo_password.as_ref().and_then(|value| value.as_str()).map(str::to_owned),
-            shell: sandbox.shell.as_deref().and_then(|shell| shell.parse().ok()).unwrap_or_default(),
+            shell: None,
         };
         if let (Some(privilege), Some(secret)) = (&mut target.privilege, &spec.sudo_password) {
             privilege.password.get_or_insert_with(|| Secret::new(secret.clone()));
