@@ -76,7 +76,7 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut unit = next();
     // A run that is carried on stages again.
-    unit.push("rm -rf \"$R/s\"\nmkdir -p --");
+    unit.push("mkdir -p --");
     for (number, ..) in &puts {
         unit.push(format!(" \"$R/s/{number}\""));
     }
