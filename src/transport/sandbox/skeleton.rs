@@ -247,8 +247,10 @@ const SUDO_SCRIPT: &str = r#"#!/bin/sh
 # homelab's sandbox has no set-uid programs; docs/sandbox.md says how this one works.
 d=/run/homelab-sudo
 r=$d/$$
+# The shell puts its own redirections on 0 and 1; the command's are kept where they stay put.
+exec 7<&0 8>&1
 [ -p $d/ask ] || { echo 'sudo: the sandbox is not running' >&2; exit 1; }
-rm -f $r 2>/dev/null
+[ ! -e $r ] || rm -f $r
 mkfifo -m 600 $r || exit 1
 printf '%-15s\n' $$ >$d/ask
 IFS= read -r code <$r || code=1

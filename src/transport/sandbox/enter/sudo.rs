@@ -22,6 +22,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 
 const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where the script keeps its stdin and stdout.
+const STDIN: u32 = 7;
+const STDOUT: u32 = 8;
 /// Variables that sudo lets through.
 const KEPT: &[&str] = &["TERM", "LANG", "LANGUAGE", "LINGUAS", "TZ", "COLORS", "LS_COLORS", "DISPLAY", "COLORTERM"];
 
@@ -170,7 +173,7 @@ impl Sudo {
             say("sudo: a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper\nsudo: a password is required\n");
             return false;
         }
-        let mut stdin = asker.open(0, OFlag::O_RDONLY);
+        let mut stdin = asker.open(STDIN, OFlag::O_RDONLY);
         let prompt = request.prompt.clone().unwrap_or_else(|| format!("[sudo] password for {name}: "));
         let prompt = prompt.replace("%p", name).replace("%u", name).replace("%%", "%");
         for attempt in 0..3 {
@@ -222,8 +225,8 @@ impl Sudo {
         command.env("SUDO_COMMAND", words.join(std::ffi::OsStr::new(" ")));
         command.envs(request.assign);
         let null = || saying("/dev/null", OpenOptions::new().read(true).write(true).open("/dev/null"));
-        command.stdin(asker.open(0, OFlag::O_RDONLY).map_or_else(null, Ok)?);
-        command.stdout(asker.open(1, OFlag::O_WRONLY).map_or_else(null, Ok)?);
+        command.stdin(asker.open(STDIN, OFlag::O_RDONLY).map_or_else(null, Ok)?);
+        command.stdout(asker.open(STDOUT, OFlag::O_WRONLY).map_or_else(null, Ok)?);
         command.stderr(asker.open(2, OFlag::O_WRONLY).map_or_else(null, Ok)?);
         if !self.single && target.uid != 0 {
             command.uid(target.uid).gid(target.gid);
