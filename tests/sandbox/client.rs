@@ -4,8 +4,8 @@ use homelab::transport::sandbox::{Sandbox, SandboxSpec, Server, Shell};
 use russh::client::{self, Handle};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, load_secret_key};
 use russh::{ChannelMsg, Disconnect};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub struct Pinned(pub String);
@@ -37,8 +37,10 @@ pub fn spec() -> SandboxSpec {
     SandboxSpec { name: "pi-1".into(), user: "pi".into(), sudo_password: None, shell: None }
 }
 
+/// homelab's own binary; `ways` has a copy where everybody may read it.
 pub fn binary() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_homelab"))
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| std::env::var_os("SANDBOX_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_homelab").into(), PathBuf::from))
 }
 
 pub async fn open<S>(sandbox: &Sandbox, stream: S, user: &str, key: PrivateKey) -> Result<Handle<Pinned>, russh::Error>
@@ -64,6 +66,11 @@ impl Node {
         let key = load_secret_key(sandbox.client_key_path(), None).unwrap();
         let session = open(&sandbox, server.connect(), &spec.user, key).await.unwrap();
         Node { sandbox, server, session, _dir: None }
+    }
+
+    /// Whether there are no namespaces, so that some things of the machine shine through.
+    pub fn bare(&self) -> bool {
+        std::fs::read_to_string(self.sandbox.dir().join("power")).unwrap().contains("chroot")
     }
 
     /// The same node by way of another session.

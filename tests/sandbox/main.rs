@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod client;
+mod ways;
 
 use client::{Node, binary, open, shells, spec};
-use homelab::transport::sandbox::{Forward, Sandbox, SandboxSpec, Server};
+use homelab::transport::sandbox::{Forward, Sandbox, SandboxSpec, Server, Shell};
 use russh::keys::{Algorithm, PrivateKey, load_secret_key};
 use std::collections::HashMap;
 use std::fs;
@@ -26,6 +27,9 @@ async fn a_login_finds_a_node_of_its_own() {
     let stranger = node.sandbox.dir().display().to_string();
     assert_eq!(node.run(&format!("ls {stranger} /work /target /sys/kernel")).await.code, Some(2), "the machine's files are not there");
     assert_eq!(node.out("ls -A /sys").await, "");
+    if let Ok(rung) = std::env::var("SANDBOX_TEST_RUNG") {
+        assert!(fs::read_to_string(node.sandbox.dir().join("power")).unwrap().contains(&rung), "entered otherwise than by {rung}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +57,9 @@ async fn exit_codes_and_streams_are_told_apart() {
     let ran = node.run("echo out; echo err >&2").await;
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("out\n", "err\n"));
     assert_eq!(node.run_with("cat", b"a\0b\xc3\xa4").await.out, "a\0bä");
-    assert_eq!(node.run("echo x > /dev/null; echo y > /dev/stderr").await.err, "y\n");
+    if !node.bare() {
+        assert_eq!(node.run("echo x > /dev/null; echo y > /dev/stderr").await.err, "y\n");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,10 +209,11 @@ fn a_sandbox_goes_down_when_its_controllers_are_gone_and_its_work_is_done() {
         assert_eq!(node.run("(sleep 1; echo late > ~/late) >/dev/null 2>&1 </dev/null &").await.code, Some(0));
         fs::read_to_string(dir.path().join("power")).unwrap()
     });
-    if before.contains("chroot") {
-        return;
-    }
     down(dir.path());
+    if before.contains("chroot") {
+        // Without namespaces nobody knows what runs in it: it goes on by itself.
+        std::thread::sleep(Duration::from_secs(2));
+    }
     assert_eq!(fs::read_to_string(dir.path().join("root/home/pi/late")).unwrap(), "late\n");
 }
 
@@ -244,7 +251,11 @@ async fn a_jump_goes_where_it_is_allowed() {
 async fn every_shell_makes_a_node() {
     for shell in shells() {
         let node = Node::new(&SandboxSpec { shell: Some(shell), ..spec() }).await;
-        assert_eq!(node.out("echo $((6*7)); hostname").await, "42\npi-1\n", "{shell:?}");
+        assert_eq!(node.out("echo $((6*7))").await, "42\n", "{shell:?}");
+        // busybox runs its own `hostname` and no wrapper.
+        if shell != Shell::Busybox || !node.bare() {
+            assert_eq!(node.out("hostname").await, "pi-1\n", "{shell:?}");
+        }
         assert_eq!(node.out("printf x | sha256sum | cut -c1-8; stat -c %a /tmp; sudo id -u").await, "2d711642\n1777\n0\n", "{shell:?}");
     }
 }
@@ -258,7 +269,11 @@ async fn accounts_can_be_made() {
     let made = node.run("sudo groupadd -g 2000 crew && sudo useradd -m -u 2001 -g crew -s /bin/sh kid && echo 'kid:secret' | sudo chpasswd && id kid && stat -c %U:%G /home/kid && sudo -u kid id -un && sudo su kid -c id\\ -u").await;
     assert_eq!(made.code, Some(0), "{}", made.err);
     assert_eq!(made.out, "uid=2001(kid) gid=2000(crew) groups=2000(crew)\nkid:crew\nkid\n2001\n");
-    assert_eq!(node.run("sudo -u kid sudo -n id").await.err, "kid is not in the sandbox's sudoers file.\n".replace("sandbox's ", ""));
+    let ran = node.run("sudo -u kid sudo -n id").await;
+    assert_eq!(ran.code, Some(1));
+    if !node.bare() {
+        assert_eq!(ran.err, "kid is not in the sudoers file.\n");
+    }
     assert_eq!(node.run("sudo userdel -r kid; id kid").await.code, Some(1));
 }
 

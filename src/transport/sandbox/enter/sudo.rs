@@ -8,6 +8,7 @@ use super::saying;
 use crate::transport::sandbox::skeleton::{SUDO, SUDO_DIR, password_is};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -244,6 +245,8 @@ impl Sudo {
 struct Asker<'a> {
     proc: &'a File,
     pid: i32,
+    /// Whose the process is.
+    owner: (u32, u32),
     user: Account,
     /// It is the login's, though it has user 0 as everything has.
     login: bool,
@@ -254,15 +257,11 @@ struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     fn of(proc: &'a File, pid: i32, single: bool) -> Option<Asker<'a>> {
-        let read = |name: &str| {
-            let fd = openat(proc, format!("{pid}/{name}").as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-            let mut bytes = Vec::new();
-            File::from(fd).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
-        };
+        let status = String::from_utf8(entry(proc, pid, "status", None)?).ok()?;
+        let number = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u32>().ok());
+        let (uid, gid) = (number("Uid:")?, number("Gid:")?);
+        let read = |name: &str| entry(proc, pid, name, Some((uid, gid)));
         let split = |bytes: Vec<u8>| bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|byte| *byte == 0).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let status = String::from_utf8(read("status")?).ok()?;
-        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())?;
         // The shell, the script, then what sudo was given.
         let args = split(read("cmdline")?).into_iter().skip(2).collect();
         let env: Vec<(OsString, OsString)> = split(read("environ")?)
@@ -272,30 +271,56 @@ impl<'a> Asker<'a> {
                 Some((OsString::from_vec(entry[..at].to_vec()), OsString::from_vec(entry[at + 1..].to_vec())))
             })
             .collect();
-        let dir = readlinkat(proc, format!("{pid}/cwd").as_str()).map_or_else(|_| "/".into(), PathBuf::from);
+        let dir = as_owner((uid, gid), || readlinkat(proc, format!("{pid}/cwd").as_str()).ok()).map_or_else(|| "/".into(), PathBuf::from);
         let get = |name: &str| env.iter().find(|(key, _)| key.as_os_str() == name).map(|(_, value)| value.to_string_lossy().into_owned());
         // Where everybody is user 0, only what sudo itself has started is root.
         let login = (single && get("SUDO_USER").is_none()).then(|| get("LOGNAME").or(login_name())).flatten();
         let user = login.as_deref().and_then(Account::named).or_else(|| Account::numbered(uid))?;
         let login = login.is_some();
-        Some(Asker { proc, pid, user, login, args, env, dir })
+        Some(Asker { proc, pid, owner: (uid, gid), user, login, args, env, dir })
     }
 
     /// One of its descriptors, opened once more. A file keeps its place.
     fn open(&self, number: u32, flags: OFlag) -> Option<File> {
-        let info = openat(self.proc, format!("{}/fdinfo/{number}", self.pid).as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-        let mut text = String::new();
-        File::from(info).read_to_string(&mut text).ok()?;
+        let text = String::from_utf8(entry(self.proc, self.pid, &format!("fdinfo/{number}"), Some(self.owner))?).ok()?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let append = field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok()).is_some_and(|bits| bits & OFlag::O_APPEND.bits() != 0);
         let flags = flags | OFlag::O_CLOEXEC | if append { OFlag::O_APPEND } else { OFlag::empty() };
-        let fd = openat(self.proc, format!("{}/fd/{number}", self.pid).as_str(), flags, Mode::empty()).ok()?;
+        let path = format!("{}/fd/{number}", self.pid);
+        let fd = as_owner(self.owner, || openat(self.proc, path.as_str(), flags, Mode::empty()).ok())?;
         let mut file = File::from(fd);
         if let Some(place) = field("pos:").and_then(|pos| pos.parse().ok()).filter(|pos| *pos > 0) {
             let _ = file.seek(SeekFrom::Start(place));
         }
         Some(file)
     }
+}
+
+/// What a file of process `pid`'s entry in `/proc` says.
+fn entry(proc: &File, pid: i32, name: &str, owner: Option<(u32, u32)>) -> Option<Vec<u8>> {
+    let read = || {
+        let fd = openat(proc, format!("{pid}/{name}").as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        File::from(fd).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    match owner {
+        Some(owner) => as_owner(owner, read),
+        None => read(),
+    }
+}
+
+/// Tries as root, and then, in this thread, as the owner: root without the right to trace (in a container) may not look
+/// into the processes of others, but their owner may.
+fn as_owner<T>(owner: (u32, u32), attempt: impl Fn() -> Option<T>) -> Option<T> {
+    attempt().or_else(|| {
+        setfsgid(Gid::from_raw(owner.1));
+        setfsuid(Uid::from_raw(owner.0));
+        let outcome = attempt();
+        setfsuid(Uid::from_raw(0));
+        setfsgid(Gid::from_raw(0));
+        outcome
+    })
 }
 
 /// The login that the sandbox was made for.
