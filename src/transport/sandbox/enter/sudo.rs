@@ -97,7 +97,7 @@ impl Sudo {
             let Some(pid) = std::str::from_utf8(&record).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { continue };
             let this = self.clone();
             std::thread::spawn(move || {
-                let code = this.perform(pid).unwrap_or_else(|| 1);
+                let code = this.perform(pid).unwrap_or(1);
                 answer(pid, code);
             });
         }
@@ -199,7 +199,7 @@ impl Sudo {
         let mut words = request.command.clone();
         let mut dir = asker.dir.clone();
         if let Some(login) = request.shell {
-            let script = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            let script = words.iter().map(quoted).collect::<Vec<_>>().join(" ");
             words = vec![target.shell.clone().into_os_string()];
             if !script.is_empty() {
                 words.extend(["-c".into(), script.into()]);
