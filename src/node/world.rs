@@ -77,6 +77,8 @@ pub struct World {
     sysctls: BTreeMap<String, String>,
     hostname: Option<String>,
     providers: Vec<Provider>,
+    /// What the last planned op changes.
+    changed: Option<Cause>,
     /// Narrowed by a task's `provides:` while its ops take effect.
     provides: Option<Vec<String>>,
 }
@@ -269,6 +271,11 @@ impl World {
         })
     }
 
+    /// The last change planned before this point. What a command says may depend on it.
+    pub fn changed(&self) -> Option<Cause> {
+        self.changed.clone()
+    }
+
     /// How `need` stands here. What nobody asked about counts as met: the op itself will say.
     pub fn need(&self, need: &Need) -> Standing {
         let (there, path) = match need {
@@ -327,6 +334,10 @@ impl World {
 
     /// Lets `op` take effect in the planned world.
     pub fn effect(&mut self, op: &Op) {
+        self.changed = Some(Cause(match op {
+            Op::Put { path, .. } | Op::Mkdir { path, .. } | Op::Attr { path, .. } | Op::Link { path, .. } | Op::Remove { path } => path.clone(),
+            _ => "an earlier task".to_owned(),
+        }));
         match op {
             Op::Put { path, content, mode, owner, group, .. } => {
                 let before = self.path(path);

@@ -1,8 +1,8 @@
 //! Wished mode and owners of a path: read from the arguments, compared with what is there. Shared by every resource
 //! that manages files. Links have no attributes here: nothing ever follows or changes one.
 
-use super::{Args, Block, Claim, Param, Ty};
-use crate::lang::{Data, Diagnostic};
+use super::{Args, Block, Claim, Param, Ty, names};
+use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::{Attrs, Depth};
 use crate::node::{Op, Probe, World};
 
@@ -82,11 +82,22 @@ impl Wish {
         Ok(Some(Op::Attr { path: path.to_owned(), mode, owner, group }))
     }
 
-    /// Refuses owners that this node cannot give to something new at `path`.
+    /// Refuses owners that this node cannot give to something new at `path`. Where there is only one, the directory has it.
     pub fn possible(&self, path: &str, world: &World) -> Result<(), Block> {
         let me = &world.facts.user;
-        let other = |name: &&str| *name != me.name && *name != me.uid.to_string();
-        single(world, path, self.owner.as_deref().filter(other), self.group.as_deref().filter(other))
+        let above = world.path(parent(path)).and_then(|node| node.attrs().cloned()).unwrap_or_default();
+        let owner = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.owner && *name != above.uid.to_string();
+        let group = |name: &&str| *name != me.name && *name != me.uid.to_string() && *name != above.group && *name != above.gid.to_string();
+        single(world, path, self.owner.as_deref().filter(owner), self.group.as_deref().filter(group))
+    }
+}
+
+/// Checks `owner` and `group`: a name or a number. (The argument check knows modes.)
+pub fn check(args: &Args, problems: &mut Diagnostics) {
+    for (name, what) in [("owner", "user"), ("group", "group")] {
+        if let Some(value) = args.str(name).filter(|value| value.parse::<u32>().is_err()) {
+            problems.take(names::account(args, name, what, value));
+        }
     }
 }
 

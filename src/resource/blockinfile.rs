@@ -2,7 +2,7 @@
 
 use super::attrs::{GROUP, MODE, OWNER, wrong};
 use super::edit::{Edit, Lines, Place};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
@@ -19,7 +19,7 @@ Several tasks may edit one file, also one that does not exist yet: each sees wha
 An empty `block` is the same as `state: absent`. Lines of the file outside the block are left as they are, line endings included; the lines of the block end like the first line of the file.
 A block that read a secret is secret: the diff is masked.
 
-Files above 1 MiB, files that are not UTF-8 text, links, and files in which only one of the two markers is left are refused.",
+Files above 1 MiB, files that are not UTF-8 text, links, and files in which only one of the two markers is left are refused. Taken back exactly.",
     params: &[
         Param::required("path", Ty::Path, "The file.").aliases(&["dest", "destfile", "name"]),
         Param::new("block", Ty::Str, "The lines.").aliases(&["content"]).default("empty: the block is removed"),
@@ -61,7 +61,7 @@ struct BlockInFile {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let marker = args.string("marker").unwrap_or_else(|| "# {mark} HOMELAB MANAGED BLOCK".into());
     if !marker.contains("{mark}") {
         problems.push(wrong(args, "marker", "the marker does not tell begin from end", "no `{mark}` in it", "write `{mark}` where BEGIN and END go"));

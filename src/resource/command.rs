@@ -15,9 +15,10 @@ The text is split into words, quotes are respected, and no shell is involved; wi
 
 Say when it has nothing to do with `creates`, `removes` or `unless`; a command without any of them runs at every apply, and every plan says so.
 What it changes cannot be foreseen: what later tasks find missing is *known after apply*, unless the task's `provides:` says what it may bring.
-It cannot be taken back unless `undo` says how.
+It cannot be taken back unless `undo` says how; `apply` asks before it runs one without.
 
 A command with `read_only: true` is your word that it changes nothing: it runs while planning, `drift` included, and its result can be registered. So does `unless`.
+Both see the node as it is before the run; after a task whose changes cannot be foreseen they are known after apply, and so is a read-only command that fails where an earlier task changes something.
 
 A secret must not be part of the command, because every user of the node can read the arguments of a process: hand it over in `environment` or `stdin`.",
     params: &[
@@ -101,6 +102,14 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     for name in ["unless", "undo"].into_iter().filter(|name| read_only && args.has(name)) {
         problems.push(wrong(args, name, format!("`{name}` has no meaning for a read-only command"), "", "leave one of them out"));
     }
+    refuse_nul(args, &mut problems);
+    for name in args.map("environment").into_keys() {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(good) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = format!("`{}` is not the name of a variable", name.escape_debug());
+            problems.push(wrong(args, "environment", message, "", "use letters, digits and `_`, and no digit first"));
+        }
+    }
     let mut ok = Vec::new();
     for code in args.strs("ok_codes") {
         match code.trim().parse::<u8>() {
@@ -134,6 +143,16 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         command,
     };
     problems.into_result(Box::new(run) as Box<dyn Resource>)
+}
+
+/// A NUL byte can be part of no argument, variable or script.
+fn refuse_nul(args: &Args, problems: &mut Diagnostics) {
+    let texts = |name: &str| [args.string(name)].into_iter().flatten().chain(args.strs(name)).chain(args.map(name).into_values());
+    for name in ["cmd", "argv", "unless", "undo", "environment", "stdin"] {
+        if texts(name).any(|text| text.contains('\0')) {
+            problems.push(wrong(args, name, format!("`{name}` has a NUL byte in it"), "", "leave it out: no command can take it"));
+        }
+    }
 }
 
 /// The argv of the text in `name`: its words, or the script as it is.
@@ -192,8 +211,11 @@ impl Resource for Run {
                 return Err(Block::Later(cause));
             }
             answered(world, &self.look())?;
-            return match world.ran(&self.command) {
-                Some(ran) if !self.good(ran) => Err(Block::refused(failed(ran, self.command.secret), "its status says that it failed; if that status is an answer, name it in `ok_codes`")),
+            return match (world.ran(&self.command), world.changed()) {
+                (Some(ran), Some(cause)) if !self.good(ran) => Err(Block::Later(cause)),
+                (Some(ran), None) if !self.good(ran) => {
+                    Err(Block::refused(failed(ran, self.command.secret), "its status says that it failed; if that status is an answer, name it in `ok_codes`"))
+                }
                 _ => Ok(Vec::new()),
             };
         }

@@ -1,8 +1,7 @@
 //! `copy`: a file or directory of the controller, or a text given in the task.
 
 use super::attrs::{GROUP, MODE, Mode, OWNER, Wish, answered, clean, mode, parent, stat, wrong};
-use super::put::{FRESH_DIR, Manner};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{FRESH_DIR, Manner, VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::probe::Node;
@@ -20,7 +19,8 @@ One of `src` and `content` says what. Files of any size are streamed, and compar
 - A symbolic link at the destination is replaced by the file, not followed.
 - A `content` that read a secret is secret: its diff is masked, and a new file gets mode `0600` unless `mode` says otherwise.
 
-The directory of `dest` must be there or be made by an earlier task; a `dest` that takes a directory is made.",
+The directory of `dest` must be there or be made by an earlier task; a `dest` that takes a directory is made.
+The permissions of the local files are not taken over. Taken back exactly.",
     params: &[
         Param::new("src", Ty::LocalFile, "The file or directory, relative to the file that names it."),
         Param::new("content", Ty::Str, "The text, instead of `src`."),
@@ -62,7 +62,7 @@ struct Copy {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let (mut dest, slash) = clean(args.str("dest").unwrap_or_default());
     let what = match (args.str("content"), args.str("src"), args.contents.get("src")) {
         (Some(_), Some(_), _) => {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// The reference page of `kind`, as Markdown.
 pub fn reference(kind: &KindSpec) -> String {
-    let mut page = format!("# {}\n\n{}\n\n{}\n", kind.name, kind.summary, kind.description);
+    let mut page = format!("# {}\n\n{}.\n\n{}\n", kind.name, kind.summary, kind.description);
     page.push_str("\n## Parameters\n\n| parameter | takes | default | meaning |\n|---|---|---|---|\n");
     for param in kind.params {
         let _ = writeln!(page, "| {} | {} | {} | {} |", names(param), cell(&takes(param.ty)), cell(&default(param)), cell(&help(param)));

@@ -1,6 +1,6 @@
 //! `file`: what is at a path, without its content: attributes, directories, links, absence.
 
-use super::attrs::{GROUP, MODE, OWNER, Wish, answered, clean, parent, stat, wrong};
+use super::attrs::{GROUP, MODE, OWNER, Wish, answered, check, clean, parent, stat, wrong};
 use super::put::{FRESH, FRESH_DIR};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
@@ -19,7 +19,7 @@ pub static FILE: KindSpec = KindSpec {
 - `file` makes nothing: the file must be there, only its attributes are set.
 
 Links are never followed: where a link is at `path`, name what it points to. Hard links are not supported.
-Use `copy` with `content:` for a file that has something in it.",
+Use `copy` with `content:` for a file that has something in it. Taken back exactly, what was removed included.",
     params: &[
         Param::required("path", Ty::Path, "The path on the node.").aliases(&["dest", "name"]),
         Param::new("state", Ty::Choice(&["file", "directory", "link", "touch", "absent"]), "What is to be there.")
@@ -70,6 +70,7 @@ struct File {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
+    check(args, &mut problems);
     let (path, _) = clean(args.str("path").unwrap_or_default());
     let recurse = args.bool("recurse", false);
     let src = args.string("src");
@@ -90,6 +91,8 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let link = matches!(state, State::Link(_));
     if src.as_deref() == Some("") {
         problems.push(wrong(args, "src", "the link points nowhere", "empty", "say in `src` what the link points to"));
+    } else if src.as_ref().is_some_and(|src| src.contains(char::is_control)) {
+        problems.push(wrong(args, "src", "`src` has a control character in it", "", "a path is one line"));
     } else if src.is_some() && !link {
         problems.push(wrong(args, "src", "`src` is for links only", "", "leave it out, or say `state: link`; `copy` puts files"));
     }

@@ -14,7 +14,7 @@ pub static HOSTNAME: KindSpec = KindSpec {
     description: "\
 Sets the running name and `/etc/hostname`. `/etc/hosts` is left alone, as with Ansible: a line for `127.0.1.1` is a task of `lineinfile`.
 
-Where cloud-init runs, it sets the name again at boot unless its configuration has `preserve_hostname: true`.",
+Where cloud-init runs, it sets the name again at boot unless its configuration has `preserve_hostname: true`. Taken back exactly.",
     params: &[Param::required("name", Ty::Str, "The name: letters, digits and hyphens, perhaps with dots; at most 64 characters.")],
     bare: "name",
     example: "\

@@ -2,7 +2,7 @@
 
 use super::attrs::{GROUP, MODE, OWNER, wrong};
 use super::edit::{Edit, Lines, Place, pattern};
-use super::template::{VALIDATE, validate_placeholder};
+use super::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
@@ -19,7 +19,7 @@ With `regexp`, the last line that matches becomes `line`; where none matches, `l
 Several tasks may edit one file, also one that does not exist yet: each sees what the earlier ones will have made of it.
 
 A line that is replaced keeps its line ending, `\\r\\n` included, or the lack of one at the end of the file; a line that is added is ended like the first line of the file.
-Files above 1 MiB, files that are not UTF-8 text, and links are refused.
+Files above 1 MiB, files that are not UTF-8 text, and links are refused. Taken back exactly.
 
 Regular expressions are those of Rust's `regex` crate. Compared with Python's there is no look-around and no backreference inside the expression, and `\\Z` is written `\\z`;
 in `line`, `backrefs` takes `\\1`, `\\g<1>` and `\\g<name>` as Python does.",
@@ -71,7 +71,7 @@ struct LineInFile {
 
 fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     let absent = args.str("state") == Some("absent");
     let regexp = pattern(args, "regexp", &mut problems);
     let backrefs = args.bool("backrefs", false) && !absent;
@@ -253,5 +253,68 @@ impl Resource for LineInFile {
 
     fn secret(&self) -> bool {
         self.edit.secret
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::lang::{Data, Value};
+    use crate::node::probe::{Answer, Attrs, File, Node};
+    use crate::node::{Facts, world::sha256};
+    use proptest::prelude::*;
+
+    /// A world in which `/f` has `text`.
+    fn world(text: &str, resource: &dyn Resource) -> World {
+        let bytes = text.as_bytes().to_vec();
+        let file = File { attrs: Attrs::default(), size: bytes.len() as u64, sha256: Some(sha256(&bytes)), text: Some(bytes.into()), secret: false };
+        let answers = resource.look().into_iter().filter_map(|probe| match &probe {
+            Probe::Path { path, .. } if path == "/f" => Some((probe, Answer::Path(Node::File(file.clone())))),
+            _ => None,
+        });
+        World::new(Facts::default(), answers.collect())
+    }
+
+    proptest! {
+        /// Whatever is asked of whatever file: it is refused, or done after one go; and other lines stay.
+        #[test]
+        fn one_go_is_enough(
+            text in "([ab]{0,3}(\n|\r\n)){0,5}[ab]{0,2}",
+            line in "[ab]{0,3}",
+            regexp in proptest::option::of(r"\^?[ab.]{0,2}(\([ab]\*\))?\$?"),
+            place in proptest::option::of(r"[ab]{1,2}\$?|EOF|BOF"),
+            (after, absent, first, backrefs) in any::<(bool, bool, bool, bool)>(),
+        ) {
+            let mut args = Args::default();
+            let mut set = |name: &str, data: Data| drop(args.values.insert(name.into(), Value::from(data)));
+            set("path", Data::Str("/f".into()));
+            set("line", Data::Str(line.clone()));
+            set("firstmatch", Data::Bool(first));
+            set("backrefs", Data::Bool(backrefs && regexp.is_some()));
+            if let Some(regexp) = regexp {
+                set("regexp", Data::Str(regexp));
+            }
+            if absent {
+                set("state", Data::Str("absent".into()));
+            }
+            if let Some(place) = place {
+                set(if after { "insertafter" } else { "insertbefore" }, Data::Str(place));
+            }
+            let resource = build(&args).unwrap();
+            let mut world = world(&text, resource.as_ref());
+            if let Ok(ops) = resource.plan(&world) {
+                ops.iter().for_each(|op| world.effect(op));
+                prop_assert_eq!(resource.plan(&world), Ok(Vec::new()));
+                let Some(Node::File(File { text: Some(after), .. })) = world.path("/f") else { unreachable!() };
+                let after = String::from_utf8(after.to_vec()).unwrap();
+                if !absent && !backrefs {
+                    prop_assert!(after.lines().any(|l| l == line) || line.is_empty(), "{:?}", after);
+                }
+                let (before, after) = (text.lines().count(), after.lines().count());
+                let fine = if absent { after <= before } else { after.abs_diff(before) <= 1 };
+                prop_assert!(fine, "{} lines became {}", before, after);
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! A regular file with a given content and attributes: the planning that `copy`, `template` and the editors of files share.
 
-use super::attrs::{Wish, parent, stat};
-use super::{Args, Block, Claim};
+use super::attrs::{Wish, parent, stat, wrong};
+use super::{Args, Block, Claim, Param, Ty, attrs};
+use crate::lang::Diagnostics;
 use crate::node::op::Body;
 use crate::node::probe::{Depth, Node, TEXT_LIMIT};
 use crate::node::{Content, Op, Probe, World};
@@ -12,6 +13,29 @@ pub const FRESH: u32 = 0o644;
 pub const FRESH_SECRET: u32 = 0o600;
 /// Permissions of a new directory where none are wished.
 pub const FRESH_DIR: u32 = 0o755;
+
+/// The `validate` parameter.
+pub const VALIDATE: Param = Param::new(
+    "validate",
+    Ty::Str,
+    "A command for `sh` that judges the new file before it goes live; `%s` stands for its path, and must be there. Runs during apply only.",
+);
+
+/// Checks what [`Manner::from_args`] reads.
+pub fn check(args: &Args, problems: &mut Diagnostics) {
+    attrs::check(args, problems);
+    let Some(command) = args.str("validate") else { return };
+    let mut refuse = |message: &str, label: &str, hint: &str| problems.push(wrong(args, "validate", message, label, hint));
+    if args.is_secret("validate") {
+        refuse("a secret must not be part of `validate`: every user of the node could read it", "", "let the command read it from a file");
+    } else if command.contains('\0') {
+        refuse("`validate` has a NUL byte in it", "", "leave it out: no shell takes it");
+    } else if !command.contains("%s") {
+        // It would judge something else than the new file.
+        let hint = "write `%s` where the command takes the path, as in `nginx -t -c %s`";
+        refuse("`validate` does not say where the file's path goes", "no `%s` in it", hint);
+    }
+}
 
 /// How files with content are made, besides where and with what.
 #[derive(Debug, Clone, Default)]

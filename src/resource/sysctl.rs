@@ -20,7 +20,7 @@ A line in `/etc/sysctl.conf`, where that is still read, wins over `/etc/sysctl.d
 The running value is set directly; nothing else in the file is loaded again, so there is no `reload`.
 `state: absent` takes the line or file away; the running value stays until the next boot.
 
-Runs of blanks in values count as one: the kernel writes tabs where people write spaces.",
+Runs of blanks in values count as one: the kernel writes tabs where people write spaces. Taken back exactly, the running value included.",
     params: &[
         Param::required("name", Ty::Str, "The parameter, with dots (`net.ipv4.ip_forward`) or slashes.").aliases(&["key"]),
         Param::new("value", Ty::Str, "Its value.").aliases(&["val"]),

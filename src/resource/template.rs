@@ -1,17 +1,10 @@
 //! `template`: a file rendered on the controller.
 
 use super::attrs::{GROUP, MODE, OWNER, answered, clean, wrong};
-use super::put::Manner;
+use super::put::{Manner, VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Content, Op, Probe, World};
-
-/// The `validate` parameter of all that put files.
-pub const VALIDATE: Param = Param::new(
-    "validate",
-    Ty::Str,
-    "A command that judges the new file before it goes live; `%s` stands for its path, and must be there. Runs during apply only, without a shell.",
-);
 
 /// The declaration.
 pub static TEMPLATE: KindSpec = KindSpec {
@@ -21,7 +14,7 @@ pub static TEMPLATE: KindSpec = KindSpec {
 The template is rendered on the controller with the variables and facts of the host; an undefined variable is an error.
 A text that read a secret is secret as a whole: its diff is masked, and a new file gets mode `0600` unless `mode` says otherwise.
 
-A symbolic link at `dest` is replaced by the file, not followed. The directory of `dest` must be there or be made by an earlier task.",
+A symbolic link at `dest` is replaced by the file, not followed. The directory of `dest` must be there or be made by an earlier task. Taken back exactly.",
     params: &[
         Param::required("src", Ty::Template, "The template: relative to the file that names it, or in `templates/`."),
         Param::required("dest", Ty::Path, "The file on the node.").aliases(&["path"]),
@@ -56,7 +49,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if slash {
         problems.push(wrong(args, "dest", "the destination of a template is a file", "ends with a slash", "name the file, too"));
     }
-    validate_placeholder(args, &mut problems);
+    check(args, &mut problems);
     match args.contents.get("src") {
         Some(Loaded::File(content)) => {
             let content = content.clone();
@@ -66,19 +59,6 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
             problems.push(Diagnostic::config("the template was not rendered").maybe_at(args.place("src")).hint("`src` must name a template file"));
             Err(problems)
         }
-    }
-}
-
-/// `validate` without `%s` would judge something else than the new file.
-pub fn validate_placeholder(args: &Args, problems: &mut Diagnostics) {
-    if args.str("validate").is_some_and(|command| !command.contains("%s")) {
-        problems.push(wrong(
-            args,
-            "validate",
-            "`validate` does not say where the file's path goes",
-            "no `%s` in it",
-            "write `%s` where the command takes the path, as in `nginx -t -c %s`",
-        ));
     }
 }
 

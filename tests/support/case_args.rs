@@ -78,7 +78,7 @@ impl Render for AsItIs {
         Ok(value.clone())
     }
 
-    fn file(&mut self, source: &Arc<Source>, _: Option<&Span>) -> Result<(String, bool), Trouble> {
-        Ok((source.text.clone(), self.secret))
+    fn file(&mut self, path: &Path, _: Option<&Span>) -> Result<(String, bool), Trouble> {
+        Ok((std::fs::read_to_string(path).unwrap_or_default(), self.secret))
     }
 }
