@@ -3,7 +3,7 @@
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
 use crate::node::frame::Frame;
 use crate::node::op::Body;
-use crate::node::program::{self, Part as Staging};
+use crate::node::program::{self, Part as Staging, Unit};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
 use bytes::Bytes;
@@ -25,16 +25,64 @@ impl Wire {
         }
     }
 
-    /// Takes the node's lock for `run` and opens its journal.
-    pub async fn begin(&mut self, run: &str, owner: &str) -> Result<Begun, Trouble> {
-        let mut units = self.functions();
+    /// Takes the node's lock for `run`, opens its journal, sends the contents that `ops` put, and looks at `probes`: one
+    /// turn, unless a content is large.
+    pub async fn begin(
+        &mut self,
+        run: &str,
+        owner: &str,
+        ops: &[(u32, &Op)],
+        probes: &[Probe],
+        told: impl Fn(u64, u64),
+    ) -> Result<Result<Begun, String>, Trouble> {
+        let parts = program::stage(self.talk()?.seqs(), ops);
+        let mut staging: Vec<Unit> = Vec::new();
+        let mut streams = false;
+        for part in &parts {
+            match part {
+                Staging::Unit(unit) => staging.push(unit.clone()),
+                Staging::Stream { .. } => streams = true,
+            }
+        }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut units = self.functions();
         units.push(Box::new(move |seq| program::begin(seq, run, owner, now)));
-        let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
-        for frame in &frames {
+        if streams {
+            let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
+            if let Some(refusal) = self.refusal(&frames)? {
+                return Ok(Ok(refusal));
+            }
+            if let Err(why) = self.send(parts, told).await? {
+                return Ok(Err(why));
+            }
+            return Ok(Ok(Begun::Yes(self.look(probes, false).await?.answers)));
+        }
+        // A unit's number only says which answer is whose: those for staging were given out first.
+        let before = units.len();
+        for unit in staging {
+            units.push(Box::new(move |_| unit));
+        }
+        units.push(Box::new(move |seq| program::look(seq, probes, false)));
+        let mut answers = self.call(units, PATIENCE).await?;
+        let look = answers.pop().unwrap_or_default();
+        let staged = answers.split_off(before.min(answers.len()));
+        let begun = answers.pop().unwrap_or_default();
+        if let Some(refusal) = self.refusal(&begun)? {
+            return Ok(Ok(refusal));
+        }
+        if let Some(why) = staged.iter().find_map(|frames| unstaged(frames)) {
+            return Ok(Err(why));
+        }
+        let look = program::read_look(&look, probes).map_err(|error| self.nonsense(&error))?;
+        Ok(Ok(Begun::Yes(look.answers)))
+    }
+
+    /// Why a run did not begin, if it did not.
+    fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
+        for frame in frames {
             match frame.tag.as_str() {
-                "begun" => return Ok(Begun::Yes),
-                "locked" => return Ok(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) }),
+                "begun" => return Ok(None),
+                "locked" => return Ok(Some(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) })),
                 "failed" => return Err(self.refused(&format!("a run cannot begin here: {}", frame.text().trim()))),
                 _ => {}
             }
@@ -44,10 +92,11 @@ impl Wire {
 
     /// Sends the contents that `ops` put, so that acts are renames. `told` hears of bytes sent, of how many.
     pub async fn stage(&mut self, ops: &[(u32, &Op)], told: impl Fn(u64, u64)) -> Result<Result<(), String>, Trouble> {
-        let parts = {
-            let talk = self.talk()?;
-            program::stage(talk.seqs(), ops)
-        };
+        let parts = program::stage(self.talk()?.seqs(), ops);
+        self.send(parts, told).await
+    }
+
+    async fn send(&mut self, parts: Vec<Staging>, told: impl Fn(u64, u64)) -> Result<Result<(), String>, Trouble> {
         let mut all: u64 = 0;
         let mut send: Vec<Part> = Vec::new();
         let Some(last) = parts.iter().rev().find_map(|part| match part {
@@ -81,11 +130,7 @@ impl Wire {
         }
         let frames = self.talk()?.send(send, last, PATIENCE, |_| {}).await;
         let frames = frames.map_err(|lost| self.lost(&lost))?;
-        match frames.iter().find(|frame| matches!(frame.tag.as_str(), "unstaged" | "failed")) {
-            Some(frame) => Ok(Err(format!("a content did not arrive whole: {}", frame.text().trim()))),
-            None if frames.last().and_then(|frame| frame.ends(last)) != Some(0) => Ok(Err("the node could not keep what was sent; is its disk full?".into())),
-            None => Ok(Ok(())),
-        }
+        Ok(unstaged(&frames).map_or(Ok(()), Err))
     }
 
     /// Marks `handlers` pending, performs `ops`, and looks at `probes`.
@@ -151,6 +196,15 @@ impl Wire {
     pub async fn abandon(&mut self) -> Result<(), Trouble> {
         self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
     }
+}
+
+/// Why contents did not arrive, if they did not.
+fn unstaged(frames: &[Frame]) -> Option<String> {
+    if let Some(frame) = frames.iter().find(|frame| matches!(frame.tag.as_str(), "unstaged" | "failed")) {
+        return Some(format!("a content did not arrive whole: {}", frame.text().trim()));
+    }
+    let ended = frames.iter().filter(|frame| frame.tag == "end").all(|frame| frame.field(1) == "0");
+    (!ended).then(|| "the node could not keep what was sent; is its disk full?".to_owned())
 }
 
 /// What came of each op.

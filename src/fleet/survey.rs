@@ -280,6 +280,7 @@ fn more_probes(plays: &[(usize, Compiled)], world: &World) -> BTreeSet<Probe> {
 /// What steps that will not act are known to answer already: read-only commands, and whatever is as wished.
 fn results(plays: &[(usize, Compiled)], plan: &HostPlan, world: &World) -> BTreeMap<String, Value> {
     let mut out = BTreeMap::new();
+    let mut items = Items::new();
     for step in all_steps(plays) {
         let Some(register) = &step.register else { continue };
         let Some(line) = plan.lines.iter().find(|line| line.key == step.key) else { continue };
@@ -294,9 +295,29 @@ fn results(plays: &[(usize, Compiled)], plan: &HostPlan, world: &World) -> BTree
             (Outcome::Skipped(_), _) => result(register, false, None),
             _ => continue,
         };
-        out.insert(register.name.clone(), value);
+        looped(&mut items, &mut out, register, value);
     }
     out
+}
+
+/// Results of the items of loops, by name, as they come in.
+pub type Items = BTreeMap<String, Vec<Option<Value>>>;
+
+/// Puts a result where tasks find it: a loop's when all of its items have theirs, as `{results: […]}`.
+pub fn looped(items: &mut Items, out: &mut BTreeMap<String, Value>, register: &Register, value: Value) {
+    let Some((index, count)) = register.item else {
+        out.insert(register.name.clone(), value);
+        return;
+    };
+    let list = items.entry(register.name.clone()).or_default();
+    list.resize(count, None);
+    if let Some(slot) = list.get_mut(index) {
+        *slot = Some(value);
+    }
+    if list.iter().all(Option::is_some) {
+        let results = Value::from(Data::Seq(list.iter().flatten().cloned().collect()));
+        out.insert(register.name.clone(), Value::from(Data::Map([("results".to_owned(), results)].into_iter().collect())));
+    }
 }
 
 /// A registered result as tasks see it: `changed`, `rc`, `stdout`, `stdout_lines`, `stderr`.

@@ -2,7 +2,7 @@
 //! one exec channel; units that need no answer in between travel together.
 
 use crate::lang::{Diagnostic, Kind};
-use crate::node::Probe;
+use crate::node::{Answers, Probe};
 use crate::node::frame::Frame;
 use crate::node::probe::Ran;
 use crate::node::program::{self, Look, Unit};
@@ -28,8 +28,8 @@ impl Trouble {
 /// How beginning a run went.
 #[derive(Debug)]
 pub enum Begun {
-    /// The node is ours.
-    Yes,
+    /// The node is ours, and this is what was asked.
+    Yes(Answers),
     /// Somebody else's run holds it.
     Locked {
         /// Who.

@@ -3,14 +3,14 @@
 use super::report::{StepEnd, StepReport};
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
-use crate::fleet::survey::{compile_all, kept, result};
+use crate::fleet::survey::{Items, compile_all, kept, looped, result};
 use crate::fleet::wire::{Begun, Done};
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
-use crate::node::{Cause, Op, Probe, World};
+use crate::node::{Answers, Cause, Op, Probe, World};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::{Change, Line, Mark, Outcome, digest};
-use crate::playbook::{Body, Config, Hosts, Step};
+use crate::playbook::{Body, Config, Hosts, Register, Step};
 use crate::resource::Block;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +36,7 @@ pub struct HostRun {
     /// Keys of handlers.
     notified: BTreeSet<String>,
     receipts: BTreeMap<String, (String, String)>,
+    items: Items,
 }
 
 /// A step on its way: what it is, and the change it makes.
@@ -69,6 +70,7 @@ impl HostRun {
             staged: BTreeMap::new(),
             notified: BTreeSet::new(),
             receipts,
+            items: Items::new(),
         }
     }
 
@@ -79,10 +81,6 @@ impl HostRun {
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
     pub async fn begin(&mut self, owner: &str) -> Result<(), Failure> {
-        match self.on.wire.begin(&self.run, owner).await? {
-            Begun::Yes => self.begun = true,
-            Begun::Locked { who, since } => return Err(Failure::Locked { who, since }),
-        }
         let mut acts = Vec::new();
         for index in 0..self.on.plan.lines.len() {
             if let Outcome::Change(change) = &self.on.plan.lines[index].outcome
@@ -94,46 +92,63 @@ impl HostRun {
                 acts.push(Act { line: index, change, first });
             }
         }
-        self.stage(&acts).await?;
-        self.preflight().await
+        let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
+        let lines = self.rests_on();
+        let probes: BTreeSet<Probe> = lines.iter().flat_map(|(_, probes)| probes.clone()).collect();
+        let probes: Vec<Probe> = probes.into_iter().collect();
+        let told = self.sending();
+        match self.on.wire.begin(&self.run, owner, &ops, &probes, told).await? {
+            Ok(Begun::Locked { who, since }) => Err(Failure::Locked { who, since }),
+            Err(why) => {
+                self.begun = true;
+                Err(self.failed("sending contents", &why))
+            }
+            Ok(Begun::Yes(now)) => {
+                self.begun = true;
+                self.preflight(&lines, &now)
+            }
+        }
     }
 
-    /// Looks again at all that will change and compares with what the plan was made from.
-    async fn preflight(&mut self) -> Result<(), Failure> {
-        let acting: BTreeMap<&str, Vec<Probe>> = self
+    /// What each line that acts looks at.
+    fn rests_on(&self) -> Vec<(String, Vec<Probe>)> {
+        let steps: BTreeMap<&str, &Step> = self
             .on
             .plays
             .iter()
             .flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
-            .filter_map(|step| match &step.body {
-                Body::Resource(resource) => Some((step.key.as_str(), resource.look())),
+            .map(|step| (step.key.as_str(), step))
+            .collect();
+        let acting = self.on.plan.lines.iter().filter(|line| line.acts());
+        acting
+            .filter_map(|line| match &steps.get(line.key.as_str())?.body {
+                Body::Resource(resource) => {
+                    let name = line.id.as_ref().map_or_else(|| line.label.clone(), |id| format!("{id} (`{}`)", line.label));
+                    Some((name, resource.look()))
+                }
                 _ => None,
             })
-            .collect();
-        let lines: Vec<(String, Vec<Probe>)> = self
-            .on
-            .plan
-            .lines
-            .iter()
-            .filter(|line| line.acts())
-            .filter_map(|line| Some((line.label.clone(), acting.get(line.key.as_str())?.clone())))
-            .collect();
-        let probes: BTreeSet<Probe> = lines.iter().flat_map(|(_, probes)| probes.clone()).collect();
-        let probes: Vec<Probe> = probes.into_iter().collect();
-        if probes.is_empty() {
-            return Ok(());
-        }
-        let now = self.on.wire.look(&probes, false).await?.answers;
+            .collect()
+    }
+
+    /// Compares what is there now with what the plan was made from.
+    fn preflight(&self, lines: &[(String, Vec<Probe>)], now: &Answers) -> Result<(), Failure> {
         let mut problems = Diagnostics::new();
-        for (label, probes) in &lines {
-            if digest::of_probes(probes, &now) != digest::of_probes(probes, self.on.world.seen()) {
+        for (name, probes) in lines {
+            if digest::of_probes(probes, now) != digest::of_probes(probes, self.on.world.seen()) {
                 problems.push(
-                    Diagnostic::new(Kind::Failed, format!("{}: stale: `{label}` is not what the plan was made from", self.on.host))
+                    Diagnostic::new(Kind::Failed, format!("{}: stale: {name} has changed on the node since the plan was made", self.on.host))
                         .hint("nothing was changed; plan again to see what is there now"),
                 );
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(Failure::Stale(problems)) }
+    }
+
+    /// Who hears how much of the contents has been sent.
+    fn sending(&self) -> impl Fn(u64, u64) + use<> {
+        let (events, host) = (self.events.clone(), self.on.host.clone());
+        move |done, all| events.tell(&host, What::Sending(done, all))
     }
 
     /// Gives the ops of `change` their numbers.
@@ -149,8 +164,7 @@ impl HostRun {
         if !ops.iter().any(|(_, op)| matches!(op, Op::Put { .. })) {
             return Ok(());
         }
-        let (events, host) = (self.events.clone(), self.on.host.clone());
-        let told = move |done, all| events.tell(&host, What::Sending(done, all));
+        let told = self.sending();
         match self.on.wire.stage(&ops, told).await? {
             Ok(()) => Ok(()),
             Err(why) => Err(self.failed("sending contents", &why)),
@@ -460,8 +474,45 @@ impl HostRun {
             self.on.state.kept.insert(register.name.clone(), text.into_bytes());
             self.share(&BTreeMap::from([(self.on.host.clone(), self.kept())]));
         }
-        self.on.known.registered.insert(register.name, value);
+        if let Some((_, count)) = register.item {
+            self.quiet_items(index, &register.name, count);
+        }
+        looped(&mut self.items, &mut self.on.known.registered, &register, value);
         Ok(())
+    }
+
+    /// Of a loop, the items that have nothing to do have their results already.
+    fn quiet_items(&mut self, index: usize, name: &str, count: usize) {
+        let play = self.on.plan.lines[index].play;
+        let quiet: Vec<Register> = self
+            .on
+            .plays
+            .iter()
+            .filter(|(at, _)| *at == play)
+            .flat_map(|(_, compiled)| &compiled.steps)
+            .filter(|step| self.on.plan.lines.iter().any(|line| line.key == step.key && !line.acts()))
+            .filter_map(|step| step.register.clone())
+            .filter(|register| register.name == name && register.item.is_some_and(|(_, all)| all == count))
+            .collect();
+        for register in quiet {
+            let nothing = result(&register, false, None);
+            looped(&mut self.items, &mut self.on.known.registered, &register, nothing);
+        }
+    }
+
+    /// What the `run_once` steps of `play` registered here, for the other hosts.
+    pub fn once(&self, play: usize) -> BTreeMap<String, Value> {
+        let steps = self.on.plays.iter().filter(|(at, _)| *at == play).flat_map(|(_, compiled)| &compiled.steps);
+        steps
+            .filter(|step| step.run_once)
+            .filter_map(|step| step.register.as_ref())
+            .filter_map(|register| Some((register.name.clone(), self.on.known.registered.get(&register.name)?.clone())))
+            .collect()
+    }
+
+    /// Takes on results of `run_once` steps of another host.
+    pub fn told(&mut self, results: &BTreeMap<String, Value>) {
+        self.on.known.registered.extend(results.clone());
     }
 
     /// What this host keeps.

@@ -7,7 +7,8 @@ use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::playbook::{Config, Play, Rollback};
+use crate::playbook::model::Body;
+use crate::playbook::{Config, Play, Rollback, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,6 +164,10 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
             member
         })
         .await;
+        if let Some(first) = play.hosts.first().and_then(|host| members.get(host)) {
+            let results = first.run.once(index);
+            members.values_mut().for_each(|member| member.run.told(&results));
+        }
         let failed: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect();
         failures += failed.len();
         let back = match play.rollback {
@@ -197,9 +202,25 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     }
 }
 
+fn registers_once(task: &Task) -> bool {
+    let inner: &[Task] = match &task.body {
+        Body::Block(tasks) | Body::Include(_, tasks) => tasks,
+        Body::Role(role, _) => &role.tasks,
+        Body::Resource(..) | Body::Assert(_) => &[],
+    };
+    (task.run_once && (task.register.is_some() || !inner.is_empty())) || inner.iter().any(registers_once)
+}
+
 /// The play's hosts in the batches that `serial` asks for; its last size repeats.
 fn batches(play: &Play) -> Vec<Vec<String>> {
     let (mut batches, mut left) = (Vec::new(), play.hosts.as_slice());
+    // The others need what a task that runs once has registered.
+    if play.tasks.iter().any(registers_once)
+        && let Some((first, others)) = left.split_first()
+    {
+        batches.push(vec![first.clone()]);
+        left = others;
+    }
     let mut sizes = play.serial.iter().map(|serial| serial.of(play.hosts.len()));
     let mut size = left.len();
     while !left.is_empty() {

@@ -76,7 +76,10 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
     }
     let mut next = || {
         *seq = seq.saturating_add(1);
-        Unit::new(*seq)
+        let mut unit = Unit::new(*seq);
+        // It may travel together with a `begin` that was refused.
+        unit.push("if [ \"$run\" ]; then\n");
+        unit
     };
     let mut parts = Vec::new();
     let mut unit = next();
@@ -95,7 +98,7 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
         match &content.body {
             Body::Inline(bytes) if inline(content) => {
                 if size > UNIT {
-                    unit.push("true");
+                    unit.push("fi");
                     parts.push(Part::Unit(std::mem::replace(&mut unit, next())));
                     size = 0;
                 }
@@ -107,7 +110,7 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
             _ => {}
         }
     }
-    unit.push("true");
+    unit.push("fi");
     parts.push(Part::Unit(unit));
     let mut check = next();
     for (number, path, content) in &puts {
@@ -129,7 +132,7 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
         let places: Vec<String> = some.iter().map(|(number, path, _)| place(*number, path)).collect();
         check.push(format!("h_verify '{}' {} &&\n", spec.join(" "), places.join(" ")));
     }
-    check.push("{ sync -f \"$R/s\" 2>/dev/null || sync; }");
+    check.push("{ sync -f \"$R/s\" 2>/dev/null || sync; }\nfi");
     parts.push(Part::Unit(check));
     parts
 }
