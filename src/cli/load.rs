@@ -62,18 +62,19 @@ fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result
             sets.push((key.to_owned(), value));
         }
     }
-    let identities = problems.take(identities(&narrow.identity)).unwrap_or_else(secret::Identities::none);
+    let identities = problems.take(identities(&narrow.identity, printer)).unwrap_or_else(secret::Identities::none);
     problems.into_result(Options {
         limit: narrow.limit.clone(),
         tags: narrow.tags.clone(),
         start_at: start_at.map(str::to_owned),
         sets,
+        identities: Arc::new(identities),
     })
 }
 
 /// The identities that are named, or the default one where it exists.
-fn identities(named: &[PathBuf]) -> Result<secret::Identities, Diagnostics> {
-    let mut all = secret::Identities::none();
+fn identities(named: &[PathBuf], printer: &Printer) -> Result<secret::Identities, Diagnostics> {
+    let mut all = secret::Identities::telling(printer.masker().clone());
     let paths = if named.is_empty() { default_identity().filter(|path| path.exists()).into_iter().collect() } else { named.to_vec() };
     for path in paths {
         let text = std::fs::read_to_string(&path).map_err(|error| {

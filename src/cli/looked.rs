@@ -101,6 +101,13 @@ pub fn means(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(Arc<P
     if let Some(password) = &password {
         printer.masker().add(password);
     }
+    for host in loaded.config.inventory.hosts.values() {
+        let told = [
+            host.connection.become_.as_ref().and_then(|become_| become_.password.as_ref()),
+            host.connection.sandbox.as_ref().and_then(|sandbox| sandbox.sudo_password.as_ref()),
+        ];
+        told.into_iter().flatten().for_each(|value| printer.masker().add_value(value));
+    }
     let targets = Targets::new(&loaded.config.inventory, password)?;
     Ok((Arc::new(Pool::new(terminal, known_hosts, cost.clone())), targets, cost))
 }

@@ -3,7 +3,6 @@
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
 use crate::node::frame::Frame;
 use crate::node::op::Body;
-use crate::node::probe::Ran;
 use crate::node::program::{self, Part as Staging};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
@@ -159,18 +158,10 @@ fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
     let mut done = BTreeMap::new();
     for frame in frames.iter().filter(|frame| frame.tag == "op") {
         let Some(op) = frame.number(0).and_then(|op| u32::try_from(op).ok()) else { continue };
-        let ran = frames.iter().find(|frame| frame.tag == "ran" && frame.number(0) == Some(op.into())).and_then(ran);
+        let ran = frames.iter().filter_map(program::ran).find(|(number, _)| *number == op).map(|(_, ran)| ran);
         done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text()) });
     }
     done
-}
-
-/// How a command ended: its standard error, a mark, its standard output, and the status.
-fn ran(frame: &Frame) -> Option<Ran> {
-    let text = frame.text();
-    let (said, rc) = text.rsplit_once(':')?;
-    let (stderr, stdout) = said.split_once(&format!("@{}", frame.field(1)))?;
-    Some(Ran { rc: rc.trim().parse().ok()?, stdout: stdout.to_owned(), stderr: stderr.to_owned() })
 }
 
 fn slice(body: &Body, start: u64, length: u64) -> Part {

@@ -2,7 +2,7 @@
 
 use crate::inventory::{self, Inventory, Jump};
 use crate::lang::{Diagnostic, Diagnostics};
-use crate::transport::sandbox::SandboxSpec;
+use crate::transport::sandbox::{SandboxSpec, Shell};
 use crate::transport::{Become, Method, Secret, Target};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ fn way(inventory: &Inventory, host: &str, password: Option<&Secret>) -> Way {
             name: host.to_owned(),
             user,
             sudo_password: sandbox.sudo_password.as_ref().and_then(|value| value.as_str()).map(str::to_owned),
-            shell: None,
+            shell: sandbox.shell.and_then(|shell| Shell::parse(shell).ok()),
         };
         if let (Some(privilege), Some(secret)) = (&mut target.privilege, &spec.sudo_password) {
             privilege.password.get_or_insert_with(|| Secret::new(secret.clone()));

@@ -34,7 +34,11 @@ impl Reading<'_> {
         // Its places would show its text.
         let hidden = Arc::new(Source { name: source.name.clone(), text: plain.to_string() });
         match yaml::parse(&hidden) {
-            Ok(value) => Ok(sealed(value)),
+            Ok(value) => {
+                let value = sealed(value);
+                self.identities.masker().add_value(&value);
+                Ok(value)
+            }
             Err(_) => Err(Diagnostic::config(format!("the {what} {shown}, once decrypted, is not YAML"))
                 .maybe_at(from)
                 .hint(format!("`homelab secret edit {shown}` opens it"))

@@ -7,17 +7,21 @@ use super::value::{Data, Value};
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::{ExposeSecret, SecretString};
 use std::io::{Read, Write};
+use super::mask::Masker;
 use zeroize::Zeroizing;
 
 const HEADER: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 
-/// Who can read secrets: the private halves.
+/// Who can read secrets: the private halves. What they open is told to their masker.
 #[derive(Default)]
-pub struct Identities(Vec<Box<dyn age::Identity + Send + Sync>>);
+pub struct Identities {
+    keys: Vec<Box<dyn age::Identity + Send + Sync>>,
+    masker: Masker,
+}
 
 impl std::fmt::Debug for Identities {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Identities({})", self.0.len())
+        write!(f, "Identities({})", self.keys.len())
     }
 }
 
@@ -63,9 +67,19 @@ impl Identities {
         Self::default()
     }
 
+    /// None yet; secrets that are opened become known to `masker`.
+    pub fn telling(masker: Masker) -> Self {
+        Identities { keys: Vec::new(), masker }
+    }
+
+    /// Who is told what was opened.
+    pub fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// Reads the text of an age identity file: a key in each line, `#` begins a comment. `name`: what messages
@@ -85,7 +99,7 @@ impl Identities {
     /// As [`Identities::parse`].
     pub fn add(&mut self, text: &str, name: &str) -> Result<(), Diagnostic> {
         let hint = "an identity file has lines that begin with AGE-SECRET-KEY-1; `age-keygen` makes one";
-        let before = self.0.len();
+        let before = self.keys.len();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -94,9 +108,9 @@ impl Identities {
             let key: age::x25519::Identity = line.parse().map_err(|_| {
                 Diagnostic::config(format!("line {} of {name} is not an age identity", number + 1)).hint(hint)
             })?;
-            self.0.push(Box::new(key));
+            self.keys.push(Box::new(key));
         }
-        match self.0.len() == before {
+        match self.keys.len() == before {
             true => Err(Diagnostic::config(format!("{name} holds no age identity")).hint(hint)),
             false => Ok(()),
         }
@@ -114,7 +128,7 @@ impl Identities {
 
     /// Adds a passphrase.
     pub fn add_passphrase(&mut self, passphrase: &str) {
-        self.0.push(Box::new(age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()))));
+        self.keys.push(Box::new(age::scrypt::Identity::new(SecretString::from(passphrase.to_owned()))));
     }
 
     /// A new key pair: the identity's line for a file, and its recipient.
@@ -187,7 +201,7 @@ pub fn decrypt(armored: &str, identities: &Identities) -> Result<Zeroizing<Strin
     let damaged = |error: &dyn std::fmt::Display| SecretError::Damaged(error.to_string());
     let clean: String = armored.trim().lines().flat_map(|line| [line.trim(), "\n"]).collect();
     let decryptor = age::Decryptor::new(ArmoredReader::new(clean.as_bytes())).map_err(|error| damaged(&error))?;
-    let keys = identities.0.iter().map(|identity| identity.as_ref() as &dyn age::Identity);
+    let keys = identities.keys.iter().map(|identity| identity.as_ref() as &dyn age::Identity);
     let mut reader = decryptor.decrypt(keys).map_err(|error| match error {
         age::DecryptError::NoMatchingKeys => SecretError::NotForUs,
         error => damaged(&error),
@@ -214,6 +228,7 @@ fn walk(mut value: Value, identities: &Identities, problems: &mut Diagnostics) -
     value.data = match value.data {
         Data::Str(text) if is_encrypted(&text) => match decrypt(&text, identities) {
             Ok(plain) => {
+                identities.masker.add(&plain);
                 value.secret = true;
                 Data::Str(plain.to_string())
             }

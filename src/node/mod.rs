@@ -3,6 +3,7 @@
 
 pub mod facts;
 pub mod frame;
+pub mod journal;
 pub mod op;
 pub mod probe;
 pub mod program;

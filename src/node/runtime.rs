@@ -108,7 +108,28 @@ fn functions(seq: u32, parts: &[&str]) -> Unit {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn every_shell_can_read_the_functions() {
+        for (shell, arguments) in [("dash", vec!["-n"]), ("bash", vec!["-n"]), ("busybox", vec!["ash", "-n"])] {
+            for unit in [preamble(1), apply_preamble(2)] {
+                let wire = unit.wire("n");
+                let body = wire.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), body).unwrap();
+                let Ok(out) = std::process::Command::new(shell).args(&arguments).arg(file.path()).output() else { continue };
+                assert!(out.status.success() && out.stderr.is_empty(), "{shell} {out:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_functions_stay_small_since_they_travel_each_time() {
+        assert!(preamble(1).wire("n").len() < 14 << 10, "{}", preamble(1).wire("n").len());
+        assert!(apply_preamble(1).wire("n").len() < 32 << 10, "{}", apply_preamble(1).wire("n").len());
+    }
 
     #[test]
     fn the_loop_can_travel_in_single_quotes_through_any_login_shell() {

@@ -111,6 +111,7 @@ impl Local<'_> {
             _ => match self.files.read(path) {
                 Ok(source) if secret::is_encrypted(&source.text) => {
                     let plain = secret::decrypt(&source.text, self.identities).map_err(std::io::Error::other)?;
+                    self.identities.masker().add(&plain);
                     Content::inline(plain.as_bytes(), true)
                 }
                 Ok(source) => Content::inline(source.text.as_bytes(), false),

@@ -19,15 +19,15 @@ pub fn inventory() -> Value {
 
 /// Of a playbook.
 pub fn playbook() -> Value {
-    let mut a_play = object(&play::PLAY.to_vec());
+    let mut a_play = object(play::PLAY);
     a_play["required"] = json!(["hosts"]);
     document(json!({"type": "array", "items": a_play}), "A playbook of homelab", definitions())
 }
 
 /// Of a `role.yaml`.
 pub fn role() -> Value {
-    let mut role = object(&play::ROLE.to_vec());
-    set(&mut role, "params", json!({"type": "object", "additionalProperties": object(&play::PARAM.to_vec())}));
+    let mut role = object(play::ROLE);
+    set(&mut role, "params", json!({"type": "object", "additionalProperties": object(play::PARAM)}));
     document(role, "A role of homelab", definitions())
 }
 
@@ -57,8 +57,8 @@ fn definitions() -> Value {
     for kind in KINDS {
         task["properties"][kind.name] = resource(kind);
     }
-    set(&mut task, "register", json!({"anyOf": [{"type": "string"}, object(&play::REGISTER.to_vec())]}));
-    set(&mut task, "assert", json!({"anyOf": [expression(), object(&play::ASSERT.to_vec())]}));
+    set(&mut task, "register", json!({"anyOf": [{"type": "string"}, object(play::REGISTER)]}));
+    set(&mut task, "assert", json!({"anyOf": [expression(), object(play::ASSERT)]}));
     let actions = play::ACTIONS.iter().map(|key| key.name).chain(KINDS.iter().map(|kind| kind.name));
     task["oneOf"] = actions.map(|name| json!({"required": [name]})).collect();
     json!({"task": task, "tasks": {"type": "array", "items": {"$ref": "#/$defs/task"}}})

@@ -55,6 +55,7 @@ impl Act {
 impl HostRun {
     /// A host about to perform its plan in the run called `run`.
     pub fn new(on: Surveyed, config: Arc<Config>, events: Events, stop: Arc<AtomicBool>, run: String) -> Self {
+        let receipts = on.state.receipts.clone();
         HostRun {
             on,
             config,
@@ -67,7 +68,7 @@ impl HostRun {
             op_steps: BTreeMap::new(),
             staged: BTreeMap::new(),
             notified: BTreeSet::new(),
-            receipts: BTreeMap::new(),
+            receipts,
         }
     }
 
@@ -421,8 +422,12 @@ impl HostRun {
             Ok(ops) if ops.is_empty() => return Ok(()),
             Ok(ops) => {
                 let mut world = self.on.world.clone();
-                let mut left = Vec::new();
-                for op in &ops {
+                let promised = ops.iter().flat_map(|op| match op {
+                    Op::Run { creates, .. } => creates.as_slice(),
+                    _ => &[],
+                });
+                let mut left: Vec<String> = promised.map(|path| format!("{path} is not there")).collect();
+                for op in ops.iter().filter(|op| !matches!(op, Op::Run { .. })) {
                     for detail in crate::plan::detail::describe(op, &world) {
                         left.push(detail.words());
                     }

@@ -50,7 +50,7 @@ fn a_handler_runs_once_and_only_after_a_change() {
     let site = Site::bare();
     site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true, become: true}\n");
     site.play(
-        "handlers:\n  - name: Count\n    command: {shell: true, argv: [\"echo x >>/srv/count\"]}",
+        "handlers:\n  - name: Count\n    command: {shell: true, cmd: \"echo x >>/srv/count\"}",
         "- copy: {dest: /srv/a, content: a}\n  notify: [Count]\n- copy: {dest: /srv/b, content: b}\n  notify: [Count]",
     );
     site.apply();
@@ -64,7 +64,7 @@ fn a_handler_that_failed_is_not_forgotten() {
     let site = Site::bare();
     site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true, become: true}\n");
     site.play(
-        "rollback: none\nhandlers:\n  - name: Tell\n    command: {shell: true, argv: [\"test -e /srv/ready && echo told >/srv/told\"]}",
+        "rollback: none\nhandlers:\n  - name: Tell\n    command: {shell: true, cmd: \"test -e /srv/ready && echo told >/srv/told\"}",
         "- copy: {dest: /srv/a, content: a}\n  notify: [Tell]",
     );
     site.expect(1, &["apply", "inventory.yaml", "--yes"]);

@@ -43,7 +43,7 @@ fn half_a_plan_is_no_plan() {
 #[test]
 fn a_command_may_bring_what_a_later_task_looked_at() {
     let site = Site::new(
-        "- name: Install\n  command: {shell: true, argv: [\"mkdir -p /opt/app && echo default >/opt/app/conf\"], creates: /opt/app}\n\
+        "- name: Install\n  command: {shell: true, cmd: \"mkdir -p /opt/app && echo default >/opt/app/conf\", creates: /opt/app}\n\
          - name: Configure\n  copy: {dest: /opt/app/conf, content: \"ours\\n\"}",
     );
     let plan = site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);

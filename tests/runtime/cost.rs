@@ -1,6 +1,6 @@
 //! What it costs: processes started on the node, counted in a pid namespace of their own.
 
-use crate::shell::{ALL, Node as Box_, Session, Sh, numbered};
+use crate::shell::{ALL, Node as Box_, Session, numbered};
 use homelab::node::op::Content;
 use homelab::node::probe::{Command as Run, Depth};
 use homelab::node::world::sha256;
@@ -77,6 +77,43 @@ fn a_first_apply_of_a_hundred_small_files_costs_little_more_than_a_process_each(
         session.close();
         eprintln!("{sh:?}: {apply} processes to make 10 directories and 100 files");
         assert!(apply <= 130, "{sh:?}: {apply}");
-        let _ = Sh::Dash;
     }
+}
+
+/// On another architecture's root (`debootstrap --arch=arm64`, qemu-user), named by HOMELAB_TEST_ROOT: prints what it costs.
+#[test]
+fn on_an_emulated_root() {
+    let Some(root) = std::env::var_os("HOMELAB_TEST_ROOT") else {
+        eprintln!("SKIPPED: set HOMELAB_TEST_ROOT to a root of another architecture");
+        return;
+    };
+    let mut command = Command::new("unshare");
+    command.args(["-mpfu", "--kill-child", "/bin/sh", "-c", r#"mount -t proc proc "$1/proc" && exec chroot "$1" /bin/sh -c "$2""#, "sh"]);
+    command.arg(&root).arg(runtime::bootstrap());
+    let mut session = Session::start(&mut command);
+    let facts = session.look(&[], true).facts.unwrap();
+    eprintln!("{} {} {} {}", facts.kernel_arch, facts.arch, facts.docker_platform, facts.os.name);
+    let question = per_question(&mut session);
+    let mut ops = vec![Op::Mkdir { path: "/srv/measured".into(), mode: 0o755, owner: None, group: None }];
+    let mut probes = Vec::new();
+    for i in 0..100 {
+        let path = format!("/srv/measured/f{i}");
+        let content = Content::inline(format!("file {i}\n"), false);
+        probes.push(Probe::Path { path: path.clone(), depth: Depth::Text { unless: Some(content.sha256.clone()) } });
+        ops.push(Op::Put { path, content, mode: 0o644, owner: None, group: None, validate: None });
+    }
+    session.begin("r1");
+    let (before, start) = (last_pid(&mut session), std::time::Instant::now());
+    session.perform(&numbered(&ops)).unwrap();
+    let time = start.elapsed();
+    eprintln!("apply: {} processes, {time:?}", last_pid(&mut session) - before - question);
+    let (before, start) = (last_pid(&mut session), std::time::Instant::now());
+    session.look(&probes, true);
+    let time = start.elapsed();
+    eprintln!("look: {} processes, {time:?}", last_pid(&mut session) - before - question);
+    let start = std::time::Instant::now();
+    session.unwind("r1");
+    eprintln!("unwind: {:?}", start.elapsed());
+    session.finish();
+    session.close();
 }

@@ -190,3 +190,42 @@ fn accounts_parameters_and_facts_are_this_machines() {
         assert!(!node.state().exists(), "looking wrote something");
     }
 }
+
+#[test]
+fn what_an_unprivileged_login_cannot_reach_is_said_with_the_reason() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: this needs root to become somebody else");
+        return;
+    }
+    for sh in ALL {
+        let node = Box_::new(sh);
+        for dir in [node.root(), node.bin().display().to_string(), node.bin().parent().unwrap().display().to_string()] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(node.at("closed"), "secret").unwrap();
+        fs::set_permissions(node.at("closed"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::create_dir(node.at("cell")).unwrap();
+        fs::write(node.at("cell/in it"), "secret").unwrap();
+        fs::set_permissions(node.at("cell"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(node.at("open"), "open").unwrap();
+        fs::set_permissions(node.at("open"), fs::Permissions::from_mode(0o644)).unwrap();
+        let probes = [
+            probe(&node.at("closed"), Depth::Digest), probe(&node.at("closed"), Depth::Stat), probe(&node.at("cell/in it"), Depth::Stat),
+            probe(&node.at("open"), TEXT), probe(&node.at("cell"), Depth::Stat), Probe::Tree { path: node.root() },
+        ];
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/nonexistent", "/bin/sh", "-c"]);
+        command.arg(node.command(&homelab::node::runtime::Become::No)).current_dir("/");
+        let mut session = crate::shell::Session::start(&mut command);
+        let look = session.look(&probes, true);
+        session.close();
+        let get = |i: usize| &look.answers[&probes[i]];
+        assert!(matches!(get(0), Answer::Failed(why) if why.contains("permission")), "{sh:?} {:?}", get(0));
+        assert_eq!(file(get(1)).attrs.mode, 0o600, "{sh:?}");
+        assert!(matches!(get(2), Answer::Failed(why) if why.contains("permission")), "{sh:?} {:?}", get(2));
+        assert_eq!(file(get(3)).text.as_ref().unwrap().as_slice(), b"open");
+        assert!(matches!(get(4), Answer::Path(Node::Dir(_))));
+        assert!(matches!(get(5), Answer::Failed(_)), "{sh:?} {:?}", get(5));
+        assert_eq!(look.facts.unwrap().identity.uid, 65534);
+    }
+}

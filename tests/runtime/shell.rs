@@ -86,13 +86,18 @@ impl Node {
     /// A session in namespaces of its own, over a copy-on-write view of this machine: root may do anything there.
     /// What was done is gone when it ends.
     pub fn caged(&self) -> Session {
+        self.caged_with("-munpf")
+    }
+
+    /// In these namespaces.
+    pub fn caged_with(&self, namespaces: &str) -> Session {
         let cage = self.dir.path().join("cage");
         std::fs::create_dir_all(&cage).unwrap();
         let script = r#"c=$1; mount -t tmpfs none "$c" && mkdir "$c/up" "$c/wk" "$c/m" &&
             mount -t overlay o -o "lowerdir=/,upperdir=$c/up,workdir=$c/wk" "$c/m" &&
             mount -t proc proc "$c/m/proc" && mount --rbind /dev "$c/m/dev" && exec chroot "$c/m" /bin/sh -c "$2""#;
         let mut command = Command::new("unshare");
-        command.args(["-munpf", "--kill-child", "/bin/sh", "-c", script, "sh"]).arg(cage).arg(self.command(&runtime::Become::No));
+        command.args([namespaces, "--kill-child", "/bin/sh", "-c", script, "sh"]).arg(cage).arg(self.command(&runtime::Become::No));
         Session::start(&mut command)
     }
 
@@ -232,6 +237,12 @@ impl Session {
         assert!(frames.iter().any(|f| f.tag == "finished"), "{frames:?}");
     }
 
+    /// Stops listening, but does not end the input.
+    pub fn hang_up(self) -> Hung {
+        drop(self.output);
+        Hung { child: self.child, _input: self.input }
+    }
+
     /// Ends the input and waits.
     pub fn close(mut self) -> i32 {
         drop(self.input.take());
@@ -267,4 +278,16 @@ pub fn snapshot(root: &str, nanoseconds: bool) -> Vec<String> {
     }
     out.sort();
     out
+}
+
+/// A session to which nobody listens any more.
+pub struct Hung {
+    child: Child,
+    _input: Option<ChildStdin>,
+}
+
+impl Hung {
+    pub fn wait(&mut self) -> std::io::Result<std::process::ExitStatus> {
+        self.child.wait()
+    }
 }

@@ -162,3 +162,39 @@ fn a_unit_without_systemd_is_an_honest_error() {
         session.close();
     }
 }
+
+/// With the machine's own apt, on a copy of the machine. Slow: it downloads.
+#[test]
+fn packages_come_and_go_and_the_installed_set_is_what_it_was() {
+    if std::env::var_os("HOMELAB_TEST_SLOW").is_none() || !root() || !std::path::Path::new("/usr/bin/apt-get").exists() {
+        eprintln!("SKIPPED: set HOMELAB_TEST_SLOW=1, as root, where there is apt-get");
+        return;
+    }
+    for sh in [Sh::Dash, Sh::Bash] {
+        let node = Box_::new(sh);
+        let mut session = node.caged_with("-mupf");
+        let probes = [
+            Probe::Package { name: "sl".into(), candidate: true },
+            Probe::Package { name: "ed".into(), candidate: false },
+            Probe::Run(shell("dpkg-query -W")),
+        ];
+        session.begin("r0");
+        let ed = Op::Packages { install: vec!["ed".into()], remove: vec![], purge: false, refresh: true, lock_timeout: 30 };
+        session.perform(&[(1, &ed)]).unwrap_or_else(|e| panic!("{e:?}"));
+        session.finish();
+        let before = session.look(&probes, false).answers;
+        assert!(matches!(&before[&probes[0]], Answer::Package(p) if p.installed.is_none() && p.candidate.is_some()), "{before:?}");
+        let op = Op::Packages { install: vec!["sl".into()], remove: vec!["ed".into()], purge: true, refresh: false, lock_timeout: 30 };
+        session.begin("r1");
+        session.perform(&[(1, &op)]).unwrap_or_else(|e| panic!("{e:?}"));
+        let after = session.look(&probes, false).answers;
+        assert!(matches!(&after[&probes[0]], Answer::Package(p) if p.installed.is_some()), "{after:?}");
+        assert!(matches!(&after[&probes[1]], Answer::Package(p) if p.installed.is_none()), "{after:?}");
+        session.unwind("r1");
+        assert_eq!(session.look(&probes, false).answers, before);
+        let wrong = Op::Packages { install: vec!["no-such-package-at-all".into()], remove: vec![], purge: false, refresh: false, lock_timeout: 5 };
+        let (_, why) = session.perform(&[(2, &wrong)]).unwrap_err();
+        assert!(why.contains("no-such-package-at-all"), "{why}");
+        session.close();
+    }
+}

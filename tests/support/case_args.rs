@@ -29,7 +29,7 @@ pub fn args(spec: &'static KindSpec, params: &Raw, case: &Map<String, Value>) ->
         write(here.path(), name, file).map_err(|e| vec![format!("files: {name}: {e}")])?;
     }
     let home = Home { dir: here.path().to_owned(), ..Home::default() };
-    let local = Local { files: &Files::on_disk(), cache: &Default::default() };
+    let local = Local { files: &Files::on_disk(), cache: &Default::default(), identities: &homelab::lang::secret::Identities::none() };
     let mut args = check(spec, &params, params.origin.as_ref(), &home, &local, &mut AsItIs { secret: secrets.iter().any(|name| name == "src") })
         .map_err(|trouble| match trouble {
             Trouble::Wrong(problems) => messages(&problems),

@@ -335,6 +335,8 @@ fn environment(files: &Arc<Files>, search: &[PathBuf], blocks: bool) -> Environm
 }
 
 #[cfg(test)]
+mod error_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod fuzz_tests;

@@ -9,7 +9,11 @@ use std::sync::Arc;
 
 /// What was said of the paths that were asked about.
 #[derive(Debug, Default)]
-pub(super) struct Paths<'a>(BTreeMap<&'a str, Answer>);
+pub(super) struct Paths<'a> {
+    answers: BTreeMap<&'a str, Answer>,
+    /// Files whose content is out of reach still have attributes.
+    closed: BTreeMap<&'a str, Node>,
+}
 
 impl<'a> Paths<'a> {
     pub fn read(frames: &[Frame], asked: &[(&'a str, Word<'a>)], chunk: usize) -> Self {
@@ -29,7 +33,8 @@ impl<'a> Paths<'a> {
                     Some(b'a') => Ok(Node::Absent),
                     Some(b'x') => Err("permission denied: a directory above it cannot be searched"),
                     Some(b'u') if *word != Word::Stat => {
-                        stat.next_if(|record| record.is(path));
+                        let node = stat.next_if(|record| record.is(path)).and_then(|record| record.node(path, b'u'));
+                        paths.closed.extend(node.map(|node| (*path, node)));
                         Err("permission denied: its content cannot be read")
                     }
                     Some(b'd' | b'f' | b'l' | b'o' | b'u') => match stat.next_if(|record| record.is(path)) {
@@ -42,14 +47,17 @@ impl<'a> Paths<'a> {
                     Ok(Node::File(mut file)) if *word != Word::Stat => content(&mut file, *word, sums.of(i), texts.get(&i)).map(|()| Node::File(file)),
                     other => other,
                 };
-                paths.0.insert(path, answer.map_or_else(|why| Answer::Failed(why.into()), Answer::Path));
+                paths.answers.insert(path, answer.map_or_else(|why| Answer::Failed(why.into()), Answer::Path));
             }
         }
         paths
     }
 
     pub fn answer(&self, path: &str, depth: &Depth) -> Answer {
-        match self.0.get(path) {
+        if let (Depth::Stat, Some(node)) = (depth, self.closed.get(path)) {
+            return Answer::Path(node.clone());
+        }
+        match self.answers.get(path) {
             Some(Answer::Path(Node::File(file))) => {
                 let mut file = file.clone();
                 // A path can be asked about twice; each question gets what it asked for.
@@ -60,9 +68,6 @@ impl<'a> Paths<'a> {
                     Depth::Text { .. } => {}
                 }
                 Answer::Path(Node::File(file))
-            }
-            Some(Answer::Failed(why)) if *depth == Depth::Stat && why.contains("its content") => {
-                Answer::Failed("its attributes were not asked for alone".into())
             }
             Some(answer) => answer.clone(),
             None => Answer::Failed("the node did not answer this".into()),

@@ -296,3 +296,50 @@ impl Accounts {
         Some(GroupEntry { gid: gid.parse().ok()?, members })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::probe::{Command, Depth};
+    use proptest::prelude::*;
+
+    fn probes() -> Vec<Probe> {
+        vec![
+            Probe::Path { path: "/a".into(), depth: Depth::Text { unless: None } },
+            Probe::Path { path: "/b\n".into(), depth: Depth::Stat },
+            Probe::Tree { path: "/t".into() },
+            Probe::Package { name: "x".into(), candidate: true },
+            Probe::Unit { name: "x.service".into() },
+            Probe::User { name: "a".into() },
+            Probe::Group { name: "a".into() },
+            Probe::Crontab { user: "a".into() },
+            Probe::Sysctl { key: "a.b".into() },
+            Probe::Hostname,
+            Probe::Run(Command { argv: vec!["true".into()], ..Command::default() }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_node_that_lies_makes_no_panic(
+            frames in prop::collection::vec(
+                (
+                    "facts|addr|state|paths|sums|sum|text|tree|packages|candidates|units|passwd|group|shadow|crontab|sysctl|ran|lock|receipts|kept",
+                    prop::collection::vec("[0-9]{0,3}|[adflo]{1,2}|n|[0-9]:[0-9],?|dpkg|apt|systemd|value", 0..3),
+                    "(n:|\n|81a4:|a1ff:|[0-9]{1,2}:|root:|/a|/b|' -> '| -> |x |ii |=|\\.|[ -~])|(?s:.){0,30}",
+                ),
+                0..12,
+            )
+        ) {
+            let mut frames: Vec<Frame> = frames
+                .into_iter()
+                .map(|(tag, fields, body)| Frame { tag, fields, body: body.into_bytes() })
+                .collect();
+            frames.push(Frame { tag: "end".into(), fields: vec!["1".into(), "0".into()], body: Vec::new() });
+            let probes = probes();
+            if let Ok(look) = read_look(&frames, &probes) {
+                prop_assert_eq!(look.answers.len(), probes.len());
+            }
+        }
+    }
+}

@@ -57,6 +57,11 @@ pub(super) fn place(op: u32, path: &str) -> String {
     format!("\"$R/s/{op}/\"{}", quote(name))
 }
 
+/// Whether a content can travel as a word of the shell's.
+fn inline(content: &Content) -> bool {
+    matches!(&content.body, Body::Inline(bytes) if bytes.len() <= INLINE && !bytes.contains(&0))
+}
+
 /// The parts that stage the contents of these ops. `seq` is counted on for each unit. A frame `unstaged OP` and a status
 /// other than 0 mean that what arrived is not what was sent.
 pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
@@ -75,16 +80,20 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
     };
     let mut parts = Vec::new();
     let mut unit = next();
-    // A run that is carried on stages again.
-    unit.push("rm -rf \"$R/s\"\nmkdir -p --");
+    unit.push("mkdir -p --");
     for (number, ..) in &puts {
         unit.push(format!(" \"$R/s/{number}\""));
     }
     unit.push("\n");
+    // A run that is carried on may have half of a stream already, and chunks are appended.
+    let streamed: Vec<String> = puts.iter().filter(|(_, _, content)| !inline(content)).map(|(op, ..)| format!(" \"$R/s/{op}.p\"")).collect();
+    if !streamed.is_empty() {
+        unit.push(format!("rm -f --{}\n", streamed.concat()));
+    }
     let mut size = 0;
     for (number, path, content) in &puts {
         match &content.body {
-            Body::Inline(bytes) if bytes.len() <= INLINE && !bytes.contains(&0) => {
+            Body::Inline(bytes) if inline(content) => {
                 if size > UNIT {
                     unit.push("true");
                     parts.push(Part::Unit(std::mem::replace(&mut unit, next())));
@@ -102,7 +111,7 @@ pub fn stage(seq: &mut u32, ops: &[(u32, &Op)]) -> Vec<Part> {
     parts.push(Part::Unit(unit));
     let mut check = next();
     for (number, path, content) in &puts {
-        if matches!(&content.body, Body::Inline(bytes) if bytes.len() <= INLINE && !bytes.contains(&0)) {
+        if inline(content) {
             continue;
         }
         // An empty one has no chunk.

@@ -52,8 +52,9 @@ h_facts() {
   while [ "$v" ]; do
     l=${v%%"$nl"*}
     v=${v#*"$nl"}
+    a=${l#*:*:}
+    [ "${a%%:*}" = "$uid" ] && x="${x}me $l$nl"
     case $l in
-    *":"*":$uid:"*) x="${x}me $l$nl" ;;
     "${SUDO_USER:-${DOAS_USER:-:}}":*) x="${x}them $l$nl" ;;
     esac
   done
