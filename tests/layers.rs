@@ -1,5 +1,7 @@
 //! The shape of the house, held to: layers call downward only, one place prints, files stay small.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

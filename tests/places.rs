@@ -6,13 +6,13 @@
 #[path = "support/case_args.rs"]
 mod case_args;
 
+use homelab::lang::secret::Identities;
 use homelab::lang::{Files, Span, Value};
 use homelab::playbook::args::{Render, Trouble, check};
 use homelab::playbook::local::Local;
 use homelab::playbook::model::Home;
 use homelab::resource::kind;
 use std::path::Path;
-use std::sync::Arc;
 
 struct AsItIs;
 
@@ -21,8 +21,8 @@ impl Render for AsItIs {
         Ok(value.clone())
     }
 
-    fn file(&mut self, source: &Arc<homelab::lang::Source>, _: Option<&Span>) -> Result<(String, bool), Trouble> {
-        Ok((source.text.clone(), false))
+    fn file(&mut self, path: &Path, _: Option<&Span>) -> Result<(String, bool), Trouble> {
+        Ok((std::fs::read_to_string(path).unwrap(), false))
     }
 }
 
@@ -30,7 +30,7 @@ impl Render for AsItIs {
 fn places(yaml: &str) -> Vec<String> {
     let task = case_args::raw(Path::new("task.yaml"), yaml).unwrap();
     let (name, params) = task.as_map().unwrap().first().unwrap();
-    let (home, local) = (Home::default(), Local { files: &Files::on_disk(), cache: &Default::default() });
+    let (home, local) = (Home::default(), Local { files: &Files::on_disk(), cache: &Default::default(), identities: &Identities::none() });
     let spec = kind(name).unwrap();
     let args = check(spec, params, task.origin.as_ref(), &home, &local, &mut AsItIs).unwrap();
     let problems = (spec.build)(&args).unwrap_err();

@@ -4,7 +4,7 @@ use super::args::{Diffs, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, problems as problems_json, show_all};
-use super::printer::{paint, style};
+use super::printer::{count, paint, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
 use super::show::Counts;
@@ -161,7 +161,7 @@ fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagn
         }
     }
     let hosts = looked.hosts.iter().filter(|host| Counts::of(&host.plan).pending()).count();
-    Ok(confirm(printer, &format!("Apply this to {hosts} host{}?", if hosts == 1 { "" } else { "s" })))
+    Ok(confirm(printer, &format!("Apply this to {}?", count(hosts, "host"))))
 }
 
 async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {

@@ -2,7 +2,7 @@
 
 use super::args::Selection;
 use super::load::{Loaded, load};
-use super::printer::{paint, style};
+use super::printer::{count, paint, style};
 use super::{Exit, Printer};
 use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
 use crate::plan::detail::MASKED;
@@ -40,7 +40,7 @@ pub fn run(args: &Args, printer: &Printer) -> Exit {
         let document = json!({"version": 1, "command": "check", "hosts": hosts, "plays": plays, "problems": problems.0.len()});
         printer.out(&format!("{document}\n"));
     } else if problems.is_empty() {
-        printer.say(&format!("{} {hosts} hosts, {plays} plays", paint(style::CREATE, "ok")));
+        printer.say(&format!("{} {}, {}", paint(style::CREATE, "ok"), count(hosts, "host"), count(plays, "play")));
     }
     Exit::of(&problems)
 }

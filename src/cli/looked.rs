@@ -2,6 +2,7 @@
 
 use super::args::Reach;
 use super::load::Loaded;
+use super::printer::count;
 use super::progress::Progress;
 use super::prompt::Terminal;
 use super::{Exit, Printer};
@@ -75,10 +76,11 @@ impl Looked {
 pub fn cost_line(cost: &Cost) -> String {
     let spent = cost.spent();
     format!(
-        "cost: {} connections, {} exec channels, {} round trips, {} sent, {} received",
-        spent.connections,
-        spent.channels,
-        spent.round_trips,
+        "cost: {}, {}, {} ({} after login), {} sent, {} received",
+        count(spent.connections as usize, "connection"),
+        count(spent.channels as usize, "exec channel"),
+        count(spent.round_trips as usize, "round trip"),
+        spent.exchanges,
         crate::plan::detail::bytes(spent.bytes_up),
         crate::plan::detail::bytes(spent.bytes_down),
     )

@@ -1,6 +1,6 @@
 //! A plan as people read it.
 
-use super::printer::{paint, style};
+use super::printer::{count, paint, style};
 use crate::node::Grade;
 use crate::plan::{Change, Detail, HostPlan, Line, Mark, Outcome};
 use std::fmt::Write;
@@ -145,7 +145,7 @@ fn detail(detail: &Detail, diffs: bool) -> String {
             let _ = writeln!(out, "      {name} {before} → {after}");
         }
         Detail::Text { path, added, removed, .. } if !diffs => {
-            let _ = writeln!(out, "      {path}: {added} lines added, {removed} removed");
+            let _ = writeln!(out, "      {path}: {} added, {removed} removed", count(*added, "line"));
         }
         Detail::Text { lines, .. } => {
             for line in lines {

@@ -209,7 +209,8 @@ pub fn unit_verb(act: UnitAct) -> &'static str {
 fn owners(owner: &Option<String>, group: &Option<String>) -> String {
     match (owner, group) {
         (None, None) => String::new(),
-        (owner, group) => format!(" {}:{}", owner.as_deref().unwrap_or(""), group.as_deref().unwrap_or("")),
+        (Some(owner), None) => format!(", {owner}"),
+        (owner, Some(group)) => format!(", {}:{group}", owner.as_deref().unwrap_or_default()),
     }
 }
 
@@ -222,15 +223,11 @@ fn attributes(out: &mut Vec<Detail>, path: &str, before: &Attrs, mode: Option<u3
     if let Some(mode) = mode {
         add("mode", format!("{:04o}", before.mode), format!("{mode:04o}"));
     }
-    if let Some(owner) = owner {
-        if *owner != before.uid.to_string() {
-            add("owner", before.owner.clone(), owner.clone());
-        }
+    if let Some(owner) = owner.as_ref().filter(|owner| **owner != before.uid.to_string()) {
+        add("owner", before.owner.clone(), owner.clone());
     }
-    if let Some(group) = group {
-        if *group != before.gid.to_string() {
-            add("group", before.group.clone(), group.clone());
-        }
+    if let Some(group) = group.as_ref().filter(|group| **group != before.gid.to_string()) {
+        add("group", before.group.clone(), group.clone());
     }
 }
 

@@ -19,6 +19,7 @@ struct Counters {
     connections: AtomicU64,
     channels: AtomicU64,
     round_trips: AtomicU64,
+    exchanges: AtomicU64,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -32,6 +33,8 @@ pub struct Spent {
     pub channels: u64,
     /// Turns; see the module.
     pub round_trips: u64,
+    /// Those of them that were conversation, not login.
+    pub exchanges: u64,
     /// Bytes sent.
     pub bytes_up: u64,
     /// Bytes received.
@@ -50,6 +53,7 @@ impl Cost {
             connections: self.0.connections.load(Relaxed),
             channels: self.0.channels.load(Relaxed),
             round_trips: self.0.round_trips.load(Relaxed),
+            exchanges: self.0.exchanges.load(Relaxed),
             bytes_up: self.0.up.load(Relaxed),
             bytes_down: self.0.down.load(Relaxed),
         }
@@ -65,6 +69,12 @@ impl Cost {
 
     pub(super) fn turns(&self, turns: u64) {
         self.0.round_trips.fetch_add(turns, Relaxed);
+    }
+
+    /// A turn of a conversation: everything else is logging in.
+    pub(super) fn exchange(&self) {
+        self.turns(1);
+        self.0.exchanges.fetch_add(1, Relaxed);
     }
 
     pub(super) fn up(&self, bytes: usize) {

@@ -152,7 +152,7 @@ impl Session {
         }
         // Until it is complete; also when this future is dropped.
         self.spoiled = Some("an earlier call was not finished".into());
-        self.connection.cost().turns(1);
+        self.connection.cost().exchange();
         let first = std::mem::take(&mut self.first);
         let _reading = self.read.reading();
         let moved = AtomicU64::new(0);

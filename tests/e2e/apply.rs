@@ -70,5 +70,5 @@ fn a_steady_plan_of_100_resources_is_one_channel_and_one_round_trip_after_login(
     site.apply();
     let plan = site.expect(0, &["plan", "inventory.yaml", "-v"]);
     let cost = plan.err.lines().find(|line| line.starts_with("cost:")).unwrap_or_else(|| panic!("no cost line: {}", plan.err));
-    assert!(cost.contains("1 connections, 1 exec channels"), "{cost}");
+    assert!(cost.starts_with("cost: 1 connection, 1 exec channel, ") && cost.contains("(1 after login)"), "{cost}");
 }

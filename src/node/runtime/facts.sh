@@ -26,6 +26,9 @@ h_facts() {
   fi
   h_k memory /proc/meminfo
   h_k cpus /sys/devices/system/cpu/online
+  [ "$v" ] || { while read -r a b; do
+    case $a in Cpus_allowed_list:) x="${x}cpus $b$nl"; break ;; esac
+  done </proc/self/status; } 2>/dev/null
   for p in /sys/class/net/*; do
     v=
     [ -e "$p" ] && h_line "$p/address"

@@ -157,11 +157,11 @@ impl Copier<'_> {
     fn libraries_of(&mut self, source: &Path) -> Result<(), Diagnostic> {
         let bytes = fs::read(source).map_err(|e| trouble_at("read", source, e))?;
         let Some(elf) = Elf::parse(&bytes) else { return Ok(()) };
-        if let Some(interpreter) = elf.interpreter.as_deref().map(Path::new) {
-            if self.libraries.insert(interpreter.to_owned()) {
-                let at = self.inside(interpreter);
-                self.file(interpreter, &at)?;
-            }
+        if let Some(interpreter) = elf.interpreter.as_deref().map(Path::new)
+            && self.libraries.insert(interpreter.to_owned())
+        {
+            let at = self.inside(interpreter);
+            self.file(interpreter, &at)?;
         }
         let real = source.canonicalize().unwrap_or_else(|_| source.to_owned());
         // The loader may be named as a library too; it is where it must be already.
