@@ -64,6 +64,12 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         true => Some(SavedPlan::read(&args.what)?),
         false => None,
     };
+    if let Some(saved) = &saved {
+        // Names in a plan are those of the place where it was made.
+        std::env::set_current_dir(&saved.directory).map_err(|error| {
+            Diagnostic::config(format!("cannot go to {}, where this plan was made: {error}", saved.directory.display())).hint("make the plan again here")
+        })?;
+    }
     let selection = selection(args, saved.as_ref());
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
     let looked = look(&loaded, &args.reach, true, printer).await?;
@@ -73,7 +79,12 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     let planned = looked.problems();
     printer.problems(&planned);
-    if looked.hosts.iter().any(|host| !host.plan.problems.is_empty()) {
+    for surveyed in &looked.hosts {
+        if let (Some(run), None) = (&surveyed.state.interrupted, &surveyed.state.locked_by) {
+            printer.note(&format!("{}: run {run} was interrupted here; this apply goes on from what it left", surveyed.host));
+        }
+    }
+    if planned.0.iter().any(|problem| problem.kind == Kind::Config) {
         // A configuration that does not hold on one host is mended first, not applied to the others.
         printer.note("nothing was changed");
         return Ok(exit);
@@ -203,10 +214,15 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
 
 /// The first Ctrl-C stops at the next boundary; the second one ends the program.
 async fn on_interrupt(stop: Arc<AtomicBool>, printer: Printer) {
-    let mut count = 0;
-    while tokio::signal::ctrl_c().await.is_ok() {
-        count += 1;
-        if count > 1 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let mut asked = 0;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => asked += 1,
+            _ = terminate.recv() => asked += 1,
+        }
+        if asked > 1 {
             printer.note("Left at once. The nodes stop at their next step and release their locks; the next apply finishes the work.");
             // The nodes notice the dropped line themselves; nothing here needs an orderly end.
             #[allow(clippy::exit, reason = "the user asked twice")]

@@ -196,6 +196,8 @@ async fn settle(
             let pending: BTreeSet<String> = state.pending.iter().cloned().collect();
             let plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
             let learned = results(&plays, &plan, &world);
+            let masker = survey.config.identities.masker();
+            kept(&state).values().chain(learned.values()).for_each(|value| masker.add_value(value));
             let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
             if !news {
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));

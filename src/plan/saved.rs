@@ -20,6 +20,8 @@ const VERSION: u32 = 1;
 pub struct SavedPlan {
     /// Format.
     pub homelab_plan: u32,
+    /// Where the names below are relative to.
+    pub directory: PathBuf,
     /// The inventory, as it was named.
     pub inventory: PathBuf,
     /// The playbooks, as they were named; empty: those of the inventory.
@@ -109,7 +111,8 @@ impl SavedHost {
 impl SavedPlan {
     /// A plan of these hosts.
     pub fn new(inventory: PathBuf, playbooks: Vec<PathBuf>, sources: BTreeMap<PathBuf, String>) -> Self {
-        SavedPlan { homelab_plan: VERSION, inventory, playbooks, limit: None, tags: Vec::new(), sets: Vec::new(), sources, hosts: BTreeMap::new() }
+        let directory = std::env::current_dir().unwrap_or_default();
+        SavedPlan { homelab_plan: VERSION, directory, inventory, playbooks, limit: None, tags: Vec::new(), sets: Vec::new(), sources, hosts: BTreeMap::new() }
     }
 
     /// Writes it, 0600 from birth, whole or not at all.

@@ -468,6 +468,7 @@ impl HostRun {
     async fn register(&mut self, index: usize, changed: bool, ran: Option<(i32, &str, &str)>) -> Result<(), Failure> {
         let Some(register) = self.step(index).and_then(|step| step.register.clone()) else { return Ok(()) };
         let value = result(&register, changed, ran);
+        self.config.identities.masker().add_value(&value);
         if register.keep {
             let text = value.as_map().and_then(|map| map.get("stdout")).and_then(Value::as_str).unwrap_or_default().to_owned();
             self.on.wire.keep(&register.name, &text).await?;
