@@ -34,11 +34,9 @@ impl Elf {
         let mut dynamic = None;
         for n in 0..count {
             let at = headers.checked_add(n * size)?;
-            let (offset, address, length) = if wide {
-                (word(at + 8)?, word(at + 16)?, word(at + 32)?)
-            } else {
-                (word(at + 4)?, word(at + 8)?, word(at + 16)?)
-            };
+            let places = if wide { [8, 16, 32] } else { [4, 8, 16] };
+            let [offset, address, length] = places.map(|place| at.checked_add(place).and_then(word));
+            let (offset, address, length) = (offset?, address?, length?);
             match int(bytes, at, 4)? {
                 1 => loads.push((address, offset, length)),
                 2 => dynamic = Some((offset, length)),
@@ -49,11 +47,14 @@ impl Elf {
         let Some((offset, length)) = dynamic else { return Some(elf) };
         let step = if wide { 16 } else { 8 };
         let entries: Vec<(usize, usize)> = (0..length / step)
-            .map_while(|n| Some((word(offset.checked_add(n * step)?)?, word(offset.checked_add(n * step + step / 2)?)?)))
+            .map_while(|n| {
+                let at = offset.checked_add(n * step)?;
+                Some((word(at)?, word(at.checked_add(step / 2)?)?))
+            })
             .take_while(|(tag, _)| *tag != 0)
             .collect();
         let strings = entries.iter().find(|(tag, _)| *tag == 5).and_then(|(_, address)| {
-            loads.iter().find(|(from, _, length)| (*from..from.saturating_add(*length)).contains(address)).map(|(from, offset, _)| address - from + offset)
+            loads.iter().find(|(from, _, length)| (*from..from.saturating_add(*length)).contains(address)).and_then(|(from, offset, _)| (address - from).checked_add(*offset))
         });
         for (tag, value) in entries {
             let Some(text) = strings.and_then(|at| text(bytes, at.checked_add(value)?)) else { continue };

@@ -11,6 +11,7 @@ mod enter;
 mod forward;
 mod keys;
 mod power;
+mod relay;
 mod root;
 mod server;
 mod session;

@@ -2,7 +2,7 @@
 
 use super::forward::{Forward, Forwards, pass};
 use super::power::Power;
-use super::{Sandbox, session};
+use super::{Sandbox, relay, session};
 use crate::lang::diagnostic::Diagnostic;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
@@ -73,7 +73,7 @@ impl Server {
     pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let connection = Connection { server: self.clone(), channels: HashMap::new() };
         // A client that breaks off is an error to russh and none to a server.
-        if let Ok(running) = run_stream(self.shared.config.clone(), stream, connection).await {
+        if let Ok(running) = run_stream(self.shared.config.clone(), relay::unblocked(stream), connection).await {
             let _ = running.await;
         }
     }

@@ -18,7 +18,7 @@ pub const SUDO_DIR: &str = "run/homelab-sudo";
 const DIRS: &[(&str, u32)] = &[
     ("usr/bin", 0o755), ("usr/sbin", 0o755), ("usr/lib", 0o755), ("usr/lib64", 0o755), ("usr/local/bin", 0o755),
     ("usr/local/sbin", 0o755), ("usr/share", 0o755), (ASIDE, 0o755), ("etc", 0o755), ("etc/default", 0o755), ("etc/skel", 0o755),
-    ("etc/pam.d", 0o755), ("etc/sysctl.d", 0o755), ("etc/security", 0o755), ("etc/apt", 0o755), ("root", 0o700), ("home", 0o755), ("boot", 0o755),
+    ("etc/pam.d", 0o755), ("etc/sysctl.d", 0o755), ("etc/security", 0o755), ("root", 0o700), ("home", 0o755), ("boot", 0o755),
     ("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("run", 0o755), ("run/lock", 0o1777), ("tmp", 0o1777), ("opt", 0o755),
     ("srv", 0o755), ("mnt", 0o755), ("media", 0o755), ("var", 0o755), ("var/tmp", 0o1777), ("var/lib", 0o755), ("var/log", 0o755),
     ("var/cache", 0o755), ("var/mail", 0o755), ("var/spool", 0o755), ("var/spool/cron", 0o755), ("var/spool/cron/crontabs", 0o1730),
@@ -145,17 +145,7 @@ fn files(spec: &SandboxSpec) -> Vec<(&'static str, u32, String)> {
         ("etc/fstab", 0o644, String::new()),
         ("etc/timezone", 0o644, text("Etc/UTC\n")),
     ];
-    for service in ["chpasswd", "newusers", "passwd", "su", "runuser", "chfn", "chsh", "other"] {
-        let path = match service {
-            "chpasswd" => "etc/pam.d/chpasswd",
-            "newusers" => "etc/pam.d/newusers",
-            "passwd" => "etc/pam.d/passwd",
-            "su" => "etc/pam.d/su",
-            "runuser" => "etc/pam.d/runuser",
-            "chfn" => "etc/pam.d/chfn",
-            "chsh" => "etc/pam.d/chsh",
-            _ => "etc/pam.d/other",
-        };
+    for path in ["etc/pam.d/chpasswd", "etc/pam.d/newusers", "etc/pam.d/passwd", "etc/pam.d/su", "etc/pam.d/runuser", "etc/pam.d/other"] {
         files.push((path, 0o644, text(
             "auth sufficient pam_rootok.so\nauth required pam_unix.so\naccount required pam_permit.so\n\
              password required pam_unix.so sha512\nsession required pam_permit.so\n",
@@ -247,9 +237,13 @@ const SUDO_SCRIPT: &str = r#"#!/bin/sh
 # homelab's sandbox has no set-uid programs; docs/sandbox.md says how this one works.
 d=/run/homelab-sudo
 r=$d/$$
+# The shell puts its own redirections on 0 and 1; the command's are kept where they stay put.
+exec 7<&0 8>&1
 [ -p $d/ask ] || { echo 'sudo: the sandbox is not running' >&2; exit 1; }
-rm -f $r 2>/dev/null
-mkfifo -m 600 $r || exit 1
+[ ! -e $r ] || rm -f $r
+# Not by `-m`: that needs a /proc, which a chroot alone lacks.
+umask 077
+mkfifo $r || exit 1
 printf '%-15s\n' $$ >$d/ask
 IFS= read -r code <$r || code=1
 exit "$code"

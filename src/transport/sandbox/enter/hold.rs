@@ -17,7 +17,8 @@ const LINGER: Duration = Duration::from_secs(3600);
 pub fn hold(dir: &Path, rung: Rung) -> Result<u8, String> {
     // Ctrl-C at the controller's terminal is not for the node.
     let _ = nix::unistd::setsid();
-    let base = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNET;
+    // The mounts are the first process's own: this one must go on seeing the machine's.
+    let base = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWNET;
     match rung {
         Rung::Mapped => {
             let mut mapper = spawn(&["map".as_ref(), std::process::id().to_string().as_ref()], Stdio::piped(), Stdio::null())?;

@@ -2,6 +2,7 @@
 
 use super::saying;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
 use std::fs::{self, File};
@@ -17,6 +18,7 @@ const HIDDEN: &[&str] = &["kcore", "keys", "timer_list", "sched_debug", "kmsg"];
 
 /// Makes `root` the root of this mount namespace, with nothing of the machine left in it.
 pub fn enter(root: &Path, boot_id: &str) -> Result<(), String> {
+    saying("mount namespace", unshare(CloneFlags::CLONE_NEWNS))?;
     saying("private mounts", mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE))?;
     saying("root", mount(Some(root), root, NONE, MsFlags::MS_BIND, NONE))?;
     // Device files and set-uid programs made in there are nothing but names.

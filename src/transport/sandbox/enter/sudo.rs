@@ -8,6 +8,7 @@ use super::saying;
 use crate::transport::sandbox::skeleton::{SUDO, SUDO_DIR, password_is};
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,6 +23,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::Duration;
 
 const SECURE_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where the script keeps its stdin and stdout.
+const STDIN: u32 = 7;
+const STDOUT: u32 = 8;
 /// Variables that sudo lets through.
 const KEPT: &[&str] = &["TERM", "LANG", "LANGUAGE", "LINGUAS", "TZ", "COLORS", "LS_COLORS", "DISPLAY", "COLORTERM"];
 
@@ -93,7 +97,7 @@ impl Sudo {
             let Some(pid) = std::str::from_utf8(&record).ok().and_then(|text| text.trim().parse::<i32>().ok()) else { continue };
             let this = self.clone();
             std::thread::spawn(move || {
-                let code = this.perform(pid).unwrap_or_else(|| 1);
+                let code = this.perform(pid).unwrap_or(1);
                 answer(pid, code);
             });
         }
@@ -170,7 +174,7 @@ impl Sudo {
             say("sudo: a terminal is required to read the password; either use the -S option to read from standard input or configure an askpass helper\nsudo: a password is required\n");
             return false;
         }
-        let mut stdin = asker.open(0, OFlag::O_RDONLY);
+        let mut stdin = asker.open(STDIN, OFlag::O_RDONLY);
         let prompt = request.prompt.clone().unwrap_or_else(|| format!("[sudo] password for {name}: "));
         let prompt = prompt.replace("%p", name).replace("%u", name).replace("%%", "%");
         for attempt in 0..3 {
@@ -195,7 +199,7 @@ impl Sudo {
         let mut words = request.command.clone();
         let mut dir = asker.dir.clone();
         if let Some(login) = request.shell {
-            let script = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
+            let script = words.iter().map(quoted).collect::<Vec<_>>().join(" ");
             words = vec![target.shell.clone().into_os_string()];
             if !script.is_empty() {
                 words.extend(["-c".into(), script.into()]);
@@ -222,8 +226,8 @@ impl Sudo {
         command.env("SUDO_COMMAND", words.join(std::ffi::OsStr::new(" ")));
         command.envs(request.assign);
         let null = || saying("/dev/null", OpenOptions::new().read(true).write(true).open("/dev/null"));
-        command.stdin(asker.open(0, OFlag::O_RDONLY).map_or_else(null, Ok)?);
-        command.stdout(asker.open(1, OFlag::O_WRONLY).map_or_else(null, Ok)?);
+        command.stdin(asker.open(STDIN, OFlag::O_RDONLY).map_or_else(null, Ok)?);
+        command.stdout(asker.open(STDOUT, OFlag::O_WRONLY).map_or_else(null, Ok)?);
         command.stderr(asker.open(2, OFlag::O_WRONLY).map_or_else(null, Ok)?);
         if !self.single && target.uid != 0 {
             command.uid(target.uid).gid(target.gid);
@@ -241,6 +245,8 @@ impl Sudo {
 struct Asker<'a> {
     proc: &'a File,
     pid: i32,
+    /// Whose the process is.
+    owner: (u32, u32),
     user: Account,
     /// It is the login's, though it has user 0 as everything has.
     login: bool,
@@ -251,15 +257,11 @@ struct Asker<'a> {
 
 impl<'a> Asker<'a> {
     fn of(proc: &'a File, pid: i32, single: bool) -> Option<Asker<'a>> {
-        let read = |name: &str| {
-            let fd = openat(proc, format!("{pid}/{name}").as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-            let mut bytes = Vec::new();
-            File::from(fd).read_to_end(&mut bytes).ok()?;
-            Some(bytes)
-        };
+        let status = String::from_utf8(entry(proc, pid, "status", None)?).ok()?;
+        let number = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u32>().ok());
+        let (uid, gid) = (number("Uid:")?, number("Gid:")?);
+        let read = |name: &str| entry(proc, pid, name, Some((uid, gid)));
         let split = |bytes: Vec<u8>| bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|byte| *byte == 0).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        let status = String::from_utf8(read("status")?).ok()?;
-        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())?;
         // The shell, the script, then what sudo was given.
         let args = split(read("cmdline")?).into_iter().skip(2).collect();
         let env: Vec<(OsString, OsString)> = split(read("environ")?)
@@ -269,30 +271,56 @@ impl<'a> Asker<'a> {
                 Some((OsString::from_vec(entry[..at].to_vec()), OsString::from_vec(entry[at + 1..].to_vec())))
             })
             .collect();
-        let dir = readlinkat(proc, format!("{pid}/cwd").as_str()).map_or_else(|_| "/".into(), PathBuf::from);
+        let dir = as_owner((uid, gid), || readlinkat(proc, format!("{pid}/cwd").as_str()).ok()).map_or_else(|| "/".into(), PathBuf::from);
         let get = |name: &str| env.iter().find(|(key, _)| key.as_os_str() == name).map(|(_, value)| value.to_string_lossy().into_owned());
         // Where everybody is user 0, only what sudo itself has started is root.
         let login = (single && get("SUDO_USER").is_none()).then(|| get("LOGNAME").or(login_name())).flatten();
         let user = login.as_deref().and_then(Account::named).or_else(|| Account::numbered(uid))?;
         let login = login.is_some();
-        Some(Asker { proc, pid, user, login, args, env, dir })
+        Some(Asker { proc, pid, owner: (uid, gid), user, login, args, env, dir })
     }
 
     /// One of its descriptors, opened once more. A file keeps its place.
     fn open(&self, number: u32, flags: OFlag) -> Option<File> {
-        let info = openat(self.proc, format!("{}/fdinfo/{number}", self.pid).as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-        let mut text = String::new();
-        File::from(info).read_to_string(&mut text).ok()?;
+        let text = String::from_utf8(entry(self.proc, self.pid, &format!("fdinfo/{number}"), Some(self.owner))?).ok()?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let append = field("flags:").and_then(|flags| i32::from_str_radix(flags, 8).ok()).is_some_and(|bits| bits & OFlag::O_APPEND.bits() != 0);
         let flags = flags | OFlag::O_CLOEXEC | if append { OFlag::O_APPEND } else { OFlag::empty() };
-        let fd = openat(self.proc, format!("{}/fd/{number}", self.pid).as_str(), flags, Mode::empty()).ok()?;
+        let path = format!("{}/fd/{number}", self.pid);
+        let fd = as_owner(self.owner, || openat(self.proc, path.as_str(), flags, Mode::empty()).ok())?;
         let mut file = File::from(fd);
         if let Some(place) = field("pos:").and_then(|pos| pos.parse().ok()).filter(|pos| *pos > 0) {
             let _ = file.seek(SeekFrom::Start(place));
         }
         Some(file)
     }
+}
+
+/// What a file of process `pid`'s entry in `/proc` says.
+fn entry(proc: &File, pid: i32, name: &str, owner: Option<(u32, u32)>) -> Option<Vec<u8>> {
+    let read = || {
+        let fd = openat(proc, format!("{pid}/{name}").as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        File::from(fd).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    match owner {
+        Some(owner) => as_owner(owner, read),
+        None => read(),
+    }
+}
+
+/// Tries as root, and then, in this thread, as the owner: root without the right to trace (in a container) may not look
+/// into the processes of others, but their owner may.
+fn as_owner<T>(owner: (u32, u32), attempt: impl Fn() -> Option<T>) -> Option<T> {
+    attempt().or_else(|| {
+        setfsgid(Gid::from_raw(owner.1));
+        setfsuid(Uid::from_raw(owner.0));
+        let outcome = attempt();
+        setfsuid(Uid::from_raw(0));
+        setfsgid(Gid::from_raw(0));
+        outcome
+    })
 }
 
 /// The login that the sandbox was made for.
