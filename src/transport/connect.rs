@@ -60,7 +60,7 @@ pub struct Connection {
     cost: Cost,
     /// Closed after this connection, not before.
     _through: Option<Arc<Connection>>,
-    _scissors: Scissors,
+    scissors: Mutex<Option<Scissors>>,
 }
 
 impl fmt::Debug for Connection {
@@ -121,7 +121,7 @@ impl Connection {
                 }
             }
         }
-        Ok(Arc::new(Connection { handle, line, cost: context.cost.clone(), _through: through, _scissors: scissors }))
+        Ok(Arc::new(Connection { handle, line, cost: context.cost.clone(), _through: through, scissors: Mutex::new(Some(scissors)) }))
     }
 
     /// Takes the host's key without checking it and without logging in.
@@ -180,6 +180,11 @@ impl Connection {
     /// Says goodbye. What is dropped without it is cut, which a server takes as well.
     pub(super) async fn goodbye(&self) {
         let _ = self.handle.disconnect(Disconnect::ByApplication, "", "").await;
+    }
+
+    /// Ends it at once, with everything that runs over it.
+    pub(super) fn cut(&self) {
+        self.scissors.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(super) fn cost(&self) -> &Cost {

@@ -1,6 +1,7 @@
 //! Takes what a channel delivers off the connection at once, so that a session nobody reads never holds up the
 //! connection it shares: a node that talks without being asked harms its own session, not the hosts behind the same jump.
 
+use super::Connection;
 use russh::{ChannelMsg, ChannelReadHalf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -26,7 +27,8 @@ struct Shared {
 }
 
 impl Pump {
-    pub(super) fn start(mut channel: ChannelReadHalf) -> Self {
+    pub(super) fn start(mut channel: ChannelReadHalf, connection: &Arc<Connection>) -> Self {
+        let connection = Arc::downgrade(connection);
         let (sender, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::default());
         let mine = shared.clone();
@@ -40,6 +42,10 @@ impl Pump {
                 while mine.waiting.load(SeqCst) > QUEUE {
                     if !mine.reading.load(SeqCst) {
                         mine.flooded.store(true, SeqCst);
+                        // Or it would go on for ever, read and thrown away.
+                        if let Some(connection) = connection.upgrade() {
+                            connection.cut();
+                        }
                         return;
                     }
                     tokio::select! {

@@ -27,6 +27,8 @@ const TAIL: usize = 16 * 1024;
 /// How long a broken channel may take to say why.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+const FLOOD: &str = "the node sent more than it was asked for";
+
 /// What is started on a node.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -84,7 +86,8 @@ impl Lost {
         let diagnostic = match (self.early, self.exit) {
             (true, Some(_)) => refused(target, format!("the login works, but no shell answers: {}", self.why))
                 .hint(format!("does `ssh {}@{} true` work? The login needs a shell (not `nologin`), and `sh` must be there", target.user, target.address)),
-            _ => unreachable(target, format!("the connection was lost: {}", self.why)),
+            _ => unreachable(target, format!("the connection was lost: {}", self.why))
+                .hint("see whether the machine is up and can be reached, then run the same again"),
         };
         self.with_stderr(diagnostic)
     }
@@ -134,7 +137,8 @@ impl Session {
             Err(_) => return Err(unreachable(target, "no answer when opening a session")),
         };
         let (read, write) = channel.split();
-        Ok(Session { connection, read: Pump::start(read), write, first: program.greeting.clone(), stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
+        let read = Pump::start(read, &connection);
+        Ok(Session { connection, read, write, first: program.greeting.clone(), stderr: VecDeque::new(), exit: None, begun: false, spoiled: None })
     }
 
     /// One call: sends `parts` and gives what the node answers to `answer`, piece by piece as it comes, until that says
@@ -150,13 +154,15 @@ impl Session {
         if let Some(why) = &self.spoiled {
             return Err(self.lost(why.clone()));
         }
+        if self.read.flooded() {
+            return Err(self.lost(FLOOD.into()));
+        }
         // Until it is complete; also when this future is dropped.
         self.spoiled = Some("an earlier call was not finished".into());
         self.connection.cost().exchange();
         let first = std::mem::take(&mut self.first);
         let _reading = self.read.reading();
-        let moved = AtomicU64::new(0);
-        let mut seen = 0;
+        let moved = Moved { start: Instant::now(), last: AtomicU64::new(0) };
         let why = {
             let sending = send(&self.write, std::iter::once(Part::Bytes(first)).chain(parts), &moved);
             tokio::pin!(sending);
@@ -192,12 +198,10 @@ impl Session {
                         Err(Unsent::File(why)) => break Some(why),
                     },
                     () = sleep_until(until) => {
-                        let now = moved.load(Relaxed);
-                        if now == seen {
+                        until = moved.last() + silence;
+                        if until <= Instant::now() {
                             break Some(format!("no answer for {} s", silence.as_secs_f32()));
                         }
-                        seen = now;
-                        until = Instant::now() + silence;
                     }
                 }
             }
@@ -246,7 +250,7 @@ impl Session {
         };
         let heard = timeout(LAST_WORDS, listen).await.is_ok();
         match self.exit {
-            _ if self.read.flooded() => "the node sent more than it was asked for".into(),
+            _ if self.read.flooded() => FLOOD.into(),
             Some(status) => format!("the program on the node ended with exit status {status}"),
             None if heard && !self.connection.is_open() => self.connection.why().unwrap_or_else(|| "the connection was closed".into()),
             None => "the program on the node ended".into(),
@@ -279,8 +283,24 @@ enum Unsent {
     File(String),
 }
 
-/// Sends `parts`, counting in `moved` what the channel took.
-async fn send(write: &ChannelWriteHalf<Msg>, parts: impl Iterator<Item = Part>, moved: &AtomicU64) -> Result<(), Unsent> {
+/// When something was last taken by the channel.
+struct Moved {
+    start: Instant,
+    last: AtomicU64,
+}
+
+impl Moved {
+    fn now(&self) {
+        self.last.store(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.start + Duration::from_millis(self.last.load(Relaxed))
+    }
+}
+
+/// Sends `parts`, noting in `moved` when the channel takes something.
+async fn send(write: &ChannelWriteHalf<Msg>, parts: impl Iterator<Item = Part>, moved: &Moved) -> Result<(), Unsent> {
     let mut open: Option<(PathBuf, tokio::fs::File)> = None;
     for part in parts {
         match part {
@@ -309,11 +329,11 @@ async fn send(write: &ChannelWriteHalf<Msg>, parts: impl Iterator<Item = Part>, 
     Ok(())
 }
 
-async fn put(write: &ChannelWriteHalf<Msg>, mut bytes: Bytes, moved: &AtomicU64) -> Result<(), Unsent> {
+async fn put(write: &ChannelWriteHalf<Msg>, mut bytes: Bytes, moved: &Moved) -> Result<(), Unsent> {
     while !bytes.is_empty() {
         let piece = bytes.split_to(bytes.len().min(BLOCK));
-        moved.fetch_add(piece.len() as u64, Relaxed);
         write.data_bytes(piece).await.map_err(|_| Unsent::Channel)?;
+        moved.now();
     }
     Ok(())
 }

@@ -104,11 +104,17 @@ async fn a_node_that_floods_harms_itself_only() {
     target.jumps = vec![jump.target("jump", &known)];
     let pool = pool(&known);
     let mut flood = pool.open_program(&target, &crate::sshd::program("echo done; read x; yes", "")).await.map_err(|d| text(&d)).unwrap();
-    crate::sshd::ask(&mut flood, "\n").await.unwrap();
+    crate::sshd::ask(&mut flood, "").await.unwrap();
+    // Answered by the first of the flood.
+    let go = homelab::transport::Part::Bytes("\n".into());
+    flood.exchange([go], std::time::Duration::from_secs(20), |_| Ok(Some(()))).await.unwrap();
     // It now sends without end, and nobody reads. Another host behind the same jump host notices nothing.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let other = tokio::time::timeout(std::time::Duration::from_secs(20), once(&pool, &target, "echo done")).await;
     assert_eq!(other.expect("not held up").map_err(|d| text(&d)).unwrap(), "done\n");
+    while flood.connection().is_open() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     let lost = crate::sshd::ask(&mut flood, "").await.unwrap_err();
     assert_eq!(lost.why, "the node sent more than it was asked for");
 }

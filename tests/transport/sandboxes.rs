@@ -26,7 +26,7 @@ async fn a_sandbox_is_looked_at_as_login_and_as_root() {
                 Ok(_) => assert!(works),
                 Err(diagnostic) => {
                     let said = text(&diagnostic);
-                    assert!(!works && said.contains("password for sudo was not accepted"), "{said}");
+                    assert!(!works && said.contains("password for sudo was not accepted"), "{password:?} {:?}: {said}", target.privilege);
                 }
             }
         }

@@ -185,6 +185,9 @@ pub async fn ask(session: &mut Session, input: &str) -> Result<String, homelab::
     session
         .exchange(parts, Duration::from_secs(20), |bytes| {
             said.extend_from_slice(bytes);
+            if said.len() > 1 << 20 {
+                return Err("an answer without end".into());
+            }
             let text = String::from_utf8_lossy(&said).into_owned();
             Ok(text.ends_with("done\n").then_some(text))
         })
