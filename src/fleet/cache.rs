@@ -45,7 +45,7 @@ impl FactsCache {
     fn path(&self, name: &str) -> Option<PathBuf> {
         let safe: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "@.-_:".contains(c) { c } else { '_' }).collect();
         // The hash keeps names apart that only differ in what was replaced.
-        let tag = &crate::node::world::sha256(name.as_bytes())[..8];
+        let tag = &crate::node::op::sha256(name.as_bytes())[..8];
         self.0.as_ref().map(|dir| dir.join(format!("{safe}-{tag}.json")))
     }
 }

@@ -1,7 +1,7 @@
 //! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
 //! that says how exactly it can be undone; the runtime derives the undo from the before-image.
 
-use super::probe::Command;
+use super::probe::{Attrs, Command, File};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -232,4 +232,26 @@ impl Op {
     pub fn is_file_op(&self) -> bool {
         matches!(self, Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. })
     }
+}
+
+impl Content {
+    /// A content in memory.
+    pub fn inline(bytes: impl Into<Vec<u8>>, secret: bool) -> Self {
+        let bytes = bytes.into();
+        Content { size: bytes.len() as u64, sha256: sha256(&bytes), body: Body::Inline(bytes.into()), secret }
+    }
+
+    pub(super) fn as_file(&self, attrs: Attrs) -> File {
+        let text = match &self.body {
+            Body::Inline(bytes) => Some(bytes.clone()),
+            Body::Local(_) => None,
+        };
+        File { attrs, size: self.size, sha256: Some(self.sha256.clone()), text, secret: self.secret }
+    }
+}
+
+/// Lower-case hex SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

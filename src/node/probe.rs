@@ -236,3 +236,22 @@ pub enum Answer {
 
 /// Answers by question.
 pub type Answers = BTreeMap<Probe, Answer>;
+
+impl Node {
+    /// Mode and owners, where it has them.
+    pub fn attrs(&self) -> Option<&Attrs> {
+        match self {
+            Node::File(file) => Some(&file.attrs),
+            Node::Dir(attrs) | Node::Other(attrs) => Some(attrs),
+            Node::Absent | Node::Link { .. } => None,
+        }
+    }
+
+    pub(super) fn set_attrs(&mut self, new: Attrs) {
+        match self {
+            Node::File(file) => file.attrs = new,
+            Node::Dir(attrs) | Node::Other(attrs) => *attrs = new,
+            Node::Absent | Node::Link { .. } => {}
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Digests of what a resource rests on: for stale checks and receipts. They cover managed, stable attributes only.
 
 use crate::node::probe::{Answer, Attrs, Node};
-use crate::node::world::sha256;
+use crate::node::op::sha256;
 use crate::node::{Answers, Op, Probe};
 use crate::node::op::Body;
 use crate::resource::Resource;

@@ -243,7 +243,7 @@ fn templates_and_files_are_found() {
     let compiled = compiled(&config, &Known::default());
     let debug: Vec<String> = compiled.steps.iter().map(|s| format!("{:?}", s.body)).collect();
     for (text, content) in debug.iter().zip(["group\n", "role\n", "b\n"]) {
-        assert!(text.contains(&crate::node::world::sha256(content.as_bytes())), "{text}");
+        assert!(text.contains(&crate::node::op::sha256(content.as_bytes())), "{text}");
     }
 }
 
@@ -281,7 +281,7 @@ fn secrets_are_opened_and_taint() {
     assert_eq!(secret, [true, true, true, false]);
     let debug: Vec<String> = compiled.steps.iter().map(|s| format!("{:?}", s.body)).collect();
     for (text, content) in debug.iter().zip(["xhunter2", "x1234", "KEY", "plain"]) {
-        assert!(text.contains(&crate::node::world::sha256(content.as_bytes())), "{text}");
+        assert!(text.contains(&crate::node::op::sha256(content.as_bytes())), "{text}");
     }
     let refused = load(files(), Path::new("home.yaml"), &[], &Options::default()).unwrap_err();
     assert_eq!(messages(&refused), ["a secret, and no identity to read it with"]);

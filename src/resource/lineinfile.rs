@@ -262,7 +262,7 @@ mod tests {
     use super::*;
     use crate::lang::{Data, Value};
     use crate::node::probe::{Answer, Attrs, File, Node};
-    use crate::node::{Facts, world::sha256};
+    use crate::node::{Facts, op::sha256};
     use proptest::prelude::*;
 
     /// A world in which `/f` has `text`.

@@ -3,15 +3,14 @@
 use super::report::{StepEnd, StepReport};
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
-use crate::fleet::survey::{Items, compile_all, kept, looped, result};
-use crate::fleet::wire::{Begun, Done};
+use crate::fleet::survey::{Items, compile_all};
+use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
-use crate::lang::{Diagnostic, Diagnostics, Kind, Value};
+use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::{Answers, Cause, Op, Probe, World};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::{Change, Line, Mark, Outcome, digest};
-use crate::playbook::{Body, Config, Hosts, Register, Step};
-use crate::resource::Block;
+use crate::playbook::{Body, Config, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,32 +22,32 @@ pub struct HostRun {
     pub on: Surveyed,
     /// What has been reported of its steps.
     pub steps: Vec<StepReport>,
-    config: Arc<Config>,
-    events: Events,
-    stop: Arc<AtomicBool>,
-    run: String,
-    begun: bool,
-    next_op: u32,
+    pub(super) config: Arc<Config>,
+    pub(super) events: Events,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) run: String,
+    pub(super) begun: bool,
+    pub(super) next_op: u32,
     /// Op number → index into `steps`.
-    op_steps: BTreeMap<u32, usize>,
+    pub(super) op_steps: BTreeMap<u32, usize>,
     /// Line → number of its first op, whose contents are staged.
-    staged: BTreeMap<usize, u32>,
+    pub(super) staged: BTreeMap<usize, u32>,
     /// Keys of handlers.
-    notified: BTreeSet<String>,
-    receipts: BTreeMap<String, (String, String)>,
-    items: Items,
+    pub(super) notified: BTreeSet<String>,
+    pub(super) receipts: BTreeMap<String, (String, String)>,
+    pub(super) items: Items,
 }
 
 /// A step on its way: what it is, and the change it makes.
-struct Act {
-    line: usize,
-    change: Change,
+pub(super) struct Act {
+    pub(super) line: usize,
+    pub(super) change: Change,
     /// Number of its first op.
-    first: u32,
+    pub(super) first: u32,
 }
 
 impl Act {
-    fn ops(&self) -> impl Iterator<Item = (u32, &Op)> {
+    pub(super) fn ops(&self) -> impl Iterator<Item = (u32, &Op)> {
         (self.first..).zip(&self.change.ops)
     }
 }
@@ -111,7 +110,7 @@ impl HostRun {
     }
 
     /// What each line that acts looks at.
-    fn rests_on(&self) -> Vec<(String, Vec<Probe>)> {
+    pub(super) fn rests_on(&self) -> Vec<(String, Vec<Probe>)> {
         let steps: BTreeMap<&str, &Step> = self
             .on
             .plays
@@ -132,7 +131,7 @@ impl HostRun {
     }
 
     /// Compares what is there now with what the plan was made from.
-    fn preflight(&self, lines: &[(String, Vec<Probe>)], now: &Answers) -> Result<(), Failure> {
+    pub(super) fn preflight(&self, lines: &[(String, Vec<Probe>)], now: &Answers) -> Result<(), Failure> {
         let mut problems = Diagnostics::new();
         for (name, probes) in lines {
             if digest::of_probes(probes, now) != digest::of_probes(probes, self.on.world.seen()) {
@@ -146,20 +145,20 @@ impl HostRun {
     }
 
     /// Who hears how much of the contents has been sent.
-    fn sending(&self) -> impl Fn(u64, u64) + use<> {
+    pub(super) fn sending(&self) -> impl Fn(u64, u64) + use<> {
         let (events, host) = (self.events.clone(), self.on.host.clone());
         move |done, all| events.tell(&host, What::Sending(done, all))
     }
 
     /// Gives the ops of `change` their numbers.
-    fn number(&mut self, change: &Change) -> u32 {
+    pub(super) fn number(&mut self, change: &Change) -> u32 {
         let first = self.next_op;
         self.next_op += u32::try_from(change.ops.len()).unwrap_or(u32::MAX);
         first
     }
 
     /// Sends the contents that `acts` put, so that acts are renames.
-    async fn stage(&mut self, acts: &[Act]) -> Result<(), Failure> {
+    pub(super) async fn stage(&mut self, acts: &[Act]) -> Result<(), Failure> {
         let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
         if !ops.iter().any(|(_, op)| matches!(op, Op::Put { .. })) {
             return Ok(());
@@ -171,7 +170,7 @@ impl HostRun {
         }
     }
 
-    fn failed(&self, label: &str, why: &str) -> Failure {
+    pub(super) fn failed(&self, label: &str, why: &str) -> Failure {
         Failure::Step(Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim())).hint("what the node said is above; `-vv` shows every step").into())
     }
 
@@ -211,13 +210,13 @@ impl HostRun {
         self.surprises(play).await
     }
 
-    fn wanted(&self, index: usize) -> bool {
+    pub(super) fn wanted(&self, index: usize) -> bool {
         let line = &self.on.plan.lines[index];
         let Some(id) = &line.handler else { return false };
         self.on.state.pending.contains(id) || self.notified.contains(&line.key)
     }
 
-    async fn surprises(&mut self, play: usize) -> Result<(), Failure> {
+    pub(super) async fn surprises(&mut self, play: usize) -> Result<(), Failure> {
         let name = self.config.plays[play].name.clone();
         let planned: BTreeSet<String> = self.on.plan.lines.iter().filter_map(|line| line.handler.clone()).collect();
         let found = self.on.plays.iter().find(|(at, _)| *at == play);
@@ -243,21 +242,21 @@ impl HostRun {
         Ok(())
     }
 
-    fn step(&self, index: usize) -> Option<&Step> {
+    pub(super) fn step(&self, index: usize) -> Option<&Step> {
         let line = &self.on.plan.lines[index];
         let (_, compiled) = self.on.plays.iter().find(|(play, _)| *play == line.play)?;
         compiled.steps.iter().chain(&compiled.handlers).find(|step| step.key == line.key)
     }
 
     /// Retries, delay and timeout of a line's step.
-    fn patience(&self, index: usize) -> (u32, Duration, Option<Duration>) {
+    pub(super) fn patience(&self, index: usize) -> (u32, Duration, Option<Duration>) {
         self.step(index).map_or((0, Duration::ZERO, None), |step| {
             (step.retries, Duration::from_secs(step.delay), step.timeout.map(Duration::from_secs))
         })
     }
 
     /// Plans a line again from what is now there, and performs it.
-    async fn fresh(&mut self, index: usize) -> Result<(), Failure> {
+    pub(super) async fn fresh(&mut self, index: usize) -> Result<(), Failure> {
         self.at_boundary()?;
         self.begin_if_needed()?;
         self.on.plays = compile_all(&self.config, &self.on.host, &self.on.known).map_err(Failure::Step)?;
@@ -310,7 +309,7 @@ impl HostRun {
         Ok(())
     }
 
-    fn items(&self, index: usize) -> Vec<String> {
+    pub(super) fn items(&self, index: usize) -> Vec<String> {
         let line = &self.on.plan.lines[index];
         let prefix = format!("{}/", line.key);
         self.on
@@ -323,15 +322,15 @@ impl HostRun {
             .collect()
     }
 
-    fn begin_if_needed(&self) -> Result<(), Failure> {
+    pub(super) fn begin_if_needed(&self) -> Result<(), Failure> {
         if self.begun { Ok(()) } else { Err(self.failed("begin", "the run was not begun on this node")) }
     }
 
-    fn at_boundary(&self) -> Result<(), Failure> {
+    pub(super) fn at_boundary(&self) -> Result<(), Failure> {
         if self.stop.load(Ordering::SeqCst) { Err(Failure::Stopped) } else { Ok(()) }
     }
 
-    async fn flush(&mut self, batch: &mut Vec<Act>) -> Result<(), Failure> {
+    pub(super) async fn flush(&mut self, batch: &mut Vec<Act>) -> Result<(), Failure> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -339,198 +338,7 @@ impl HostRun {
         self.perform(std::mem::take(batch)).await
     }
 
-    /// Acts and verifies; a step with `retries` gets its further tries here.
-    async fn perform(&mut self, acts: Vec<Act>) -> Result<(), Failure> {
-        let Some(last) = acts.last() else { return Ok(()) };
-        let (mut tries, delay, _) = self.patience(last.line);
-        let index = last.line;
-        let mut end = self.attempt(&acts).await;
-        while let (Err(Failure::Step(_)), true) = (&end, tries > 0) {
-            tries -= 1;
-            tokio::time::sleep(delay).await;
-            self.at_boundary()?;
-            let again = self.replan(index).await?;
-            end = match again {
-                Some(act) => self.attempt(&[act]).await,
-                None => Ok(()),
-            };
-        }
-        end
-    }
-
-    async fn replan(&mut self, index: usize) -> Result<Option<Act>, Failure> {
-        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
-        let wanted = resource.look();
-        let answers = self.on.wire.look(&wanted, false).await?.answers;
-        self.on.world.learn(answers);
-        let mut world = self.on.world.clone();
-        let mut problems = Diagnostics::new();
-        let line = &self.on.plan.lines[index];
-        let (play, handler) = (line.play, line.handler.clone());
-        let Some(step) = self.step(index) else { return Ok(None) };
-        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
-            _ if !problems.is_empty() => Err(Failure::Step(problems)),
-            Outcome::Change(change) => {
-                let act = Act { line: index, first: self.number(&change), change };
-                self.stage(std::slice::from_ref(&act)).await?;
-                Ok(Some(act))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
-        let mut marks: Vec<String> = Vec::new();
-        let mut probes: BTreeSet<Probe> = BTreeSet::new();
-        for act in acts {
-            let line = &self.on.plan.lines[act.line];
-            self.events.tell(&self.on.host, What::Step(line.label.clone()));
-            let play_name = &self.config.plays[line.play].name;
-            marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
-            if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
-                probes.extend(resource.look());
-                probes.extend(resource.look_more(&self.on.world));
-            }
-            let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
-            self.op_steps.extend(act.ops().map(|(number, _)| (number, at)));
-        }
-        let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
-        marks.sort();
-        marks.dedup();
-        let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
-        let probes: Vec<Probe> = probes.into_iter().collect();
-        let (done, answers) = self.on.wire.act(&marks, &ops, &probes, timeout).await?;
-        self.on.world.learn(answers);
-        for act in acts {
-            let label = self.on.plan.lines[act.line].label.clone();
-            let mut ran = None;
-            for (number, _) in act.ops() {
-                match done.get(&number) {
-                    Some(Done::Ok(output)) => ran = output.clone().or(ran),
-                    Some(Done::Failed(why)) => {
-                        self.set(act.line, StepEnd::Failed);
-                        self.events.tell(&self.on.host, What::Failed(label.clone()));
-                        return Err(self.failed(&label, why));
-                    }
-                    None => return Err(self.failed(&label, "the node did not say what came of it")),
-                }
-            }
-            self.verify(act.line, &label)?;
-            self.set(act.line, StepEnd::Done);
-            self.events.tell(&self.on.host, What::Done(label, act.change.mark));
-            let line = &self.on.plan.lines[act.line];
-            let (notify, handler) = (line.notify.clone(), line.handler.clone());
-            self.notified.extend(notify);
-            if let Some(id) = handler {
-                self.on.wire.handled(&id).await?;
-            }
-            self.register(act.line, true, ran.as_ref().map(|r| (r.rc, r.stdout.as_str(), r.stderr.as_str()))).await?;
-            self.receipt(act.line);
-        }
-        Ok(())
-    }
-
-    fn verify(&mut self, index: usize, label: &str) -> Result<(), Failure> {
-        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(()) };
-        let problem = match resource.settled(&self.on.world) {
-            Ok(ops) if ops.is_empty() => return Ok(()),
-            Ok(ops) => {
-                let mut world = self.on.world.clone();
-                let promised = ops.iter().flat_map(|op| match op {
-                    Op::Run { creates, .. } => creates.as_slice(),
-                    _ => &[],
-                });
-                let mut left: Vec<String> = promised.map(|path| format!("{path} is not there")).collect();
-                for op in ops.iter().filter(|op| !matches!(op, Op::Run { .. })) {
-                    for detail in crate::plan::detail::describe(op, &world) {
-                        left.push(detail.words());
-                    }
-                    world.effect(op);
-                }
-                format!("it ran, but the node is still not as wished: {}", left.join("; "))
-            }
-            Err(Block::Later(cause)) => format!("it ran, but it is still not known whether it holds ({cause})"),
-            Err(Block::Unmet(need)) => format!("it ran, but {need} is not there"),
-            Err(Block::Refused(problem)) => format!("it ran, but: {}", problem.message),
-        };
-        self.set(index, StepEnd::Failed);
-        self.events.tell(&self.on.host, What::Failed(label.to_owned()));
-        Err(self.failed(label, &problem))
-    }
-
-    fn receipt(&mut self, index: usize) {
-        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return };
-        let desired = crate::node::world::sha256(format!("{resource:?}").as_bytes());
-        let observed = digest::observed(resource.as_ref(), self.on.world.seen());
-        self.receipts.insert(resource.id().to_string(), (desired, observed));
-    }
-
-    async fn register(&mut self, index: usize, changed: bool, ran: Option<(i32, &str, &str)>) -> Result<(), Failure> {
-        let Some(register) = self.step(index).and_then(|step| step.register.clone()) else { return Ok(()) };
-        let value = result(&register, changed, ran);
-        self.config.identities.masker().add_value(&value);
-        if register.keep {
-            let text = value.as_map().and_then(|map| map.get("stdout")).and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.on.wire.keep(&register.name, &text).await?;
-            self.on.state.kept.insert(register.name.clone(), text.into_bytes());
-            self.share(&BTreeMap::from([(self.on.host.clone(), self.kept())]));
-        }
-        if let Some((_, count)) = register.item {
-            self.quiet_items(index, &register.name, count);
-        }
-        looped(&mut self.items, &mut self.on.known.registered, &register, value);
-        Ok(())
-    }
-
-    /// Of a loop, the items that have nothing to do have their results already.
-    fn quiet_items(&mut self, index: usize, name: &str, count: usize) {
-        let play = self.on.plan.lines[index].play;
-        let quiet: Vec<Register> = self
-            .on
-            .plays
-            .iter()
-            .filter(|(at, _)| *at == play)
-            .flat_map(|(_, compiled)| &compiled.steps)
-            .filter(|step| self.on.plan.lines.iter().any(|line| line.key == step.key && !line.acts()))
-            .filter_map(|step| step.register.clone())
-            .filter(|register| register.name == name && register.item.is_some_and(|(_, all)| all == count))
-            .collect();
-        for register in quiet {
-            let nothing = result(&register, false, None);
-            looped(&mut self.items, &mut self.on.known.registered, &register, nothing);
-        }
-    }
-
-    /// What the `run_once` steps of `play` registered here, for the other hosts.
-    pub fn once(&self, play: usize) -> BTreeMap<String, Value> {
-        let steps = self.on.plays.iter().filter(|(at, _)| *at == play).flat_map(|(_, compiled)| &compiled.steps);
-        steps
-            .filter(|step| step.run_once)
-            .filter_map(|step| step.register.as_ref())
-            .filter_map(|register| Some((register.name.clone(), self.on.known.registered.get(&register.name)?.clone())))
-            .collect()
-    }
-
-    /// Takes on results of `run_once` steps of another host.
-    pub fn told(&mut self, results: &BTreeMap<String, Value>) {
-        self.on.known.registered.extend(results.clone());
-    }
-
-    /// What this host keeps.
-    pub fn kept(&self) -> BTreeMap<String, Value> {
-        kept(&self.on.state)
-    }
-
-    /// Takes on what hosts keep by now.
-    pub fn share(&mut self, kept: &BTreeMap<String, BTreeMap<String, Value>>) {
-        let mut known = self.on.known.hosts.known().clone();
-        for (host, kept) in kept {
-            known.entry(host.clone()).or_default().kept.clone_from(kept);
-        }
-        self.on.known.hosts = Arc::new(Hosts::new(known));
-    }
-
-    fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
+    pub(super) fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
         let line = &self.on.plan.lines[index];
         if let Some(at) = self.steps.iter().position(|step| step.key == line.key) {
             return at;
@@ -539,47 +347,11 @@ impl HostRun {
         self.steps.len() - 1
     }
 
-    fn set(&mut self, index: usize, end: StepEnd) {
+    pub(super) fn set(&mut self, index: usize, end: StepEnd) {
         let key = self.on.plan.lines[index].key.clone();
         if let Some(step) = self.steps.iter_mut().find(|step| step.key == key) {
             step.end = end;
         }
-    }
-
-    /// Takes back everything this run did here, backwards.
-    pub async fn take_back(&mut self, residue: &mut Vec<String>) -> End {
-        if !self.begun {
-            return End::Refused;
-        }
-        self.events.tell(&self.on.host, What::Unwinding);
-        let Ok(unwound) = self.on.wire.unwind(&self.run).await else {
-            residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
-            return End::Stuck;
-        };
-        for (op, end) in &unwound.ops {
-            if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
-                step.end = match (end, step.end) {
-                    (Ok(true), StepEnd::Failed) => StepEnd::Failed,
-                    (Ok(true), _) => StepEnd::Undone,
-                    (Ok(false), _) | (Err(_), _) => StepEnd::Left,
-                };
-            }
-        }
-        let mut stuck = false;
-        for (op, end) in unwound.ops {
-            let label = self.op_steps.get(&op).and_then(|at| self.steps.get(*at)).map_or("a step", |step| &step.label).to_owned();
-            match end {
-                Ok(true) => {}
-                Ok(false) => residue.push(format!("`{label}` cannot be undone and stays")),
-                Err(why) => {
-                    stuck = true;
-                    residue.push(format!("`{label}` could not be undone: {why}"));
-                }
-            }
-        }
-        residue.extend(unwound.notes);
-        // Only what was verified is called taken back.
-        if stuck || !unwound.whole { End::Stuck } else { End::TakenBack }
     }
 
     /// Writes the receipt and lets the node go.

@@ -1,9 +1,12 @@
 //! Performing a plan: run by run, step by step, and backwards when one fails. Prints nothing.
 
-pub mod host;
+mod attempt;
 pub mod failure;
+pub mod host;
 pub mod report;
+mod results;
 pub mod run;
+mod unwind;
 
 pub use failure::Failure;
 pub use report::{End, HostReport, StepEnd, StepReport};

@@ -126,5 +126,5 @@ fn walk(root: &Path, dir: &Path, out: &mut Vec<String>) {
 }
 
 fn blake(bytes: &[u8]) -> String {
-    homelab::node::world::sha256(bytes)
+    homelab::node::op::sha256(bytes)
 }

@@ -3,7 +3,7 @@
 use crate::shell::{ALL, Node as Box_, Sh, numbered, snapshot};
 use homelab::node::op::{Body, Content};
 use homelab::node::probe::{Depth, Node};
-use homelab::node::world::sha256;
+use homelab::node::op::sha256;
 use homelab::node::{Answer, Op, Probe};
 use std::fs;
 use std::io::Write;

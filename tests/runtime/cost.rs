@@ -3,7 +3,7 @@
 use crate::shell::{ALL, Node as Box_, Session, numbered};
 use homelab::node::op::Content;
 use homelab::node::probe::{Command as Run, Depth};
-use homelab::node::world::sha256;
+use homelab::node::op::sha256;
 use homelab::node::{Answer, Op, Probe, runtime};
 use std::process::Command;
 

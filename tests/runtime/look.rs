@@ -2,7 +2,7 @@
 
 use crate::shell::{ALL, Node as Box_, Sh};
 use homelab::node::probe::{Attrs, Command, Depth, File, Node};
-use homelab::node::world::sha256;
+use homelab::node::op::sha256;
 use homelab::node::{Answer, Probe};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

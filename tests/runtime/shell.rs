@@ -270,7 +270,7 @@ pub fn snapshot(root: &str, nanoseconds: bool) -> Vec<String> {
             format!("link {:?}", std::fs::read_link(&path).unwrap())
         } else if meta.is_file() {
             let bytes = std::fs::read(&path).unwrap();
-            format!("file {}.{time} {} {}", meta.mtime(), bytes.len(), homelab::node::world::sha256(&bytes))
+            format!("file {}.{time} {} {}", meta.mtime(), bytes.len(), homelab::node::op::sha256(&bytes))
         } else {
             "other".to_owned()
         };

@@ -67,7 +67,7 @@ async fn a_hundred_megabytes_go_in_and_come_back() {
     let node = Node::new(&spec()).await;
     let payload: Vec<u8> = (0..100u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let ran = node.run_with("sleep 0.3; sha256sum", &payload).await;
-    assert_eq!(ran.out, format!("{}  -\n", homelab::node::world::sha256(&payload)));
+    assert_eq!(ran.out, format!("{}  -\n", homelab::node::op::sha256(&payload)));
     // Out and in at once, through a command that does not read while it cannot write.
     let ran = node.run_with("tee /dev/stderr | wc -c", &payload[..20 << 20]).await;
     assert_eq!(ran.out.trim(), (20 << 20).to_string());

@@ -1,7 +1,7 @@
 //! What a case says is seen of a node: answers to the questions that the resources ask.
 
 use homelab::node::probe::{Account, Attrs, Depth, File, GroupEntry, Node, PackageState, Ran, TEXT_LIMIT, UnitState};
-use homelab::node::{Answer, Command, Facts, Probe, world};
+use homelab::node::{Answer, Command, Facts, Probe, op};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -138,7 +138,7 @@ impl Seen {
                 Node::File(File {
                     attrs: self.attrs(rest, 0o644)?,
                     size: bytes.len() as u64,
-                    sha256: Some(world::sha256(&bytes)),
+                    sha256: Some(op::sha256(&bytes)),
                     text: Some(Arc::new(bytes)),
                     secret: false,
                 })

@@ -3,7 +3,7 @@
 use super::look::Word;
 use crate::node::frame::Frame;
 use crate::node::probe::{Answer, Attrs, Depth, File, Node, TEXT_LIMIT};
-use crate::node::world::sha256;
+use crate::node::op::sha256;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

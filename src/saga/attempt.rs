@@ -1,0 +1,141 @@
+//! Performing steps on one host: act, verify, and the further tries of a step that may fail.
+
+use super::host::{Act, HostRun};
+use super::{Failure, StepEnd};
+use crate::fleet::event::What;
+use crate::fleet::wire::Done;
+use crate::lang::Diagnostics;
+use crate::node::{Op, Probe};
+use crate::plan::planner::{handler_id, plan_step};
+use crate::plan::{Outcome, digest};
+use crate::playbook::{Body, Step};
+use crate::resource::Block;
+use std::collections::BTreeSet;
+
+impl HostRun {
+    /// Acts and verifies; a step with `retries` gets its further tries here.
+    pub(super) async fn perform(&mut self, acts: Vec<Act>) -> Result<(), Failure> {
+        let Some(last) = acts.last() else { return Ok(()) };
+        let (mut tries, delay, _) = self.patience(last.line);
+        let index = last.line;
+        let mut end = self.attempt(&acts).await;
+        while let (Err(Failure::Step(_)), true) = (&end, tries > 0) {
+            tries -= 1;
+            tokio::time::sleep(delay).await;
+            self.at_boundary()?;
+            let again = self.replan(index).await?;
+            end = match again {
+                Some(act) => self.attempt(&[act]).await,
+                None => Ok(()),
+            };
+        }
+        end
+    }
+
+    pub(super) async fn replan(&mut self, index: usize) -> Result<Option<Act>, Failure> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
+        let wanted = resource.look();
+        let answers = self.on.wire.look(&wanted, false).await?.answers;
+        self.on.world.learn(answers);
+        let mut world = self.on.world.clone();
+        let mut problems = Diagnostics::new();
+        let line = &self.on.plan.lines[index];
+        let (play, handler) = (line.play, line.handler.clone());
+        let Some(step) = self.step(index) else { return Ok(None) };
+        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
+            _ if !problems.is_empty() => Err(Failure::Step(problems)),
+            Outcome::Change(change) => {
+                let act = Act { line: index, first: self.number(&change), change };
+                self.stage(std::slice::from_ref(&act)).await?;
+                Ok(Some(act))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
+        let mut marks: Vec<String> = Vec::new();
+        let mut probes: BTreeSet<Probe> = BTreeSet::new();
+        for act in acts {
+            let line = &self.on.plan.lines[act.line];
+            self.events.tell(&self.on.host, What::Step(line.label.clone()));
+            let play_name = &self.config.plays[line.play].name;
+            marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
+            if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
+                probes.extend(resource.look());
+                probes.extend(resource.look_more(&self.on.world));
+            }
+            let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
+            self.op_steps.extend(act.ops().map(|(number, _)| (number, at)));
+        }
+        let ops: Vec<(u32, &Op)> = acts.iter().flat_map(Act::ops).collect();
+        marks.sort();
+        marks.dedup();
+        let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
+        let probes: Vec<Probe> = probes.into_iter().collect();
+        let (done, answers) = self.on.wire.act(&marks, &ops, &probes, timeout).await?;
+        self.on.world.learn(answers);
+        for act in acts {
+            let label = self.on.plan.lines[act.line].label.clone();
+            let mut ran = None;
+            for (number, _) in act.ops() {
+                match done.get(&number) {
+                    Some(Done::Ok(output)) => ran = output.clone().or(ran),
+                    Some(Done::Failed(why)) => {
+                        self.set(act.line, StepEnd::Failed);
+                        self.events.tell(&self.on.host, What::Failed(label.clone()));
+                        return Err(self.failed(&label, why));
+                    }
+                    None => return Err(self.failed(&label, "the node did not say what came of it")),
+                }
+            }
+            self.verify(act.line, &label)?;
+            self.set(act.line, StepEnd::Done);
+            self.events.tell(&self.on.host, What::Done(label, act.change.mark));
+            let line = &self.on.plan.lines[act.line];
+            let (notify, handler) = (line.notify.clone(), line.handler.clone());
+            self.notified.extend(notify);
+            if let Some(id) = handler {
+                self.on.wire.handled(&id).await?;
+            }
+            self.register(act.line, true, ran.as_ref().map(|r| (r.rc, r.stdout.as_str(), r.stderr.as_str()))).await?;
+            self.receipt(act.line);
+        }
+        Ok(())
+    }
+
+    pub(super) fn verify(&mut self, index: usize, label: &str) -> Result<(), Failure> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(()) };
+        let problem = match resource.settled(&self.on.world) {
+            Ok(ops) if ops.is_empty() => return Ok(()),
+            Ok(ops) => {
+                let mut world = self.on.world.clone();
+                let promised = ops.iter().flat_map(|op| match op {
+                    Op::Run { creates, .. } => creates.as_slice(),
+                    _ => &[],
+                });
+                let mut left: Vec<String> = promised.map(|path| format!("{path} is not there")).collect();
+                for op in ops.iter().filter(|op| !matches!(op, Op::Run { .. })) {
+                    for detail in crate::plan::detail::describe(op, &world) {
+                        left.push(detail.words());
+                    }
+                    world.effect(op);
+                }
+                format!("it ran, but the node is still not as wished: {}", left.join("; "))
+            }
+            Err(Block::Later(cause)) => format!("it ran, but it is still not known whether it holds ({cause})"),
+            Err(Block::Unmet(need)) => format!("it ran, but {need} is not there"),
+            Err(Block::Refused(problem)) => format!("it ran, but: {}", problem.message),
+        };
+        self.set(index, StepEnd::Failed);
+        self.events.tell(&self.on.host, What::Failed(label.to_owned()));
+        Err(self.failed(label, &problem))
+    }
+
+    pub(super) fn receipt(&mut self, index: usize) {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return };
+        let desired = crate::node::op::sha256(format!("{resource:?}").as_bytes());
+        let observed = digest::observed(resource.as_ref(), self.on.world.seen());
+        self.receipts.insert(resource.id().to_string(), (desired, observed));
+    }
+}

@@ -1,0 +1,43 @@
+//! The way back on one host.
+
+use super::host::HostRun;
+use super::{End, StepEnd};
+use crate::fleet::event::What;
+
+impl HostRun {
+    /// Takes back everything this run did here, backwards.
+    pub async fn take_back(&mut self, residue: &mut Vec<String>) -> End {
+        if !self.begun {
+            return End::Refused;
+        }
+        self.events.tell(&self.on.host, What::Unwinding);
+        let Ok(unwound) = self.on.wire.unwind(&self.run).await else {
+            residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
+            return End::Stuck;
+        };
+        for (op, end) in &unwound.ops {
+            if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
+                step.end = match (end, step.end) {
+                    (Ok(true), StepEnd::Failed) => StepEnd::Failed,
+                    (Ok(true), _) => StepEnd::Undone,
+                    (Ok(false), _) | (Err(_), _) => StepEnd::Left,
+                };
+            }
+        }
+        let mut stuck = false;
+        for (op, end) in unwound.ops {
+            let label = self.op_steps.get(&op).and_then(|at| self.steps.get(*at)).map_or("a step", |step| &step.label).to_owned();
+            match end {
+                Ok(true) => {}
+                Ok(false) => residue.push(format!("`{label}` cannot be undone and stays")),
+                Err(why) => {
+                    stuck = true;
+                    residue.push(format!("`{label}` could not be undone: {why}"));
+                }
+            }
+        }
+        residue.extend(unwound.notes);
+        // Only what was verified is called taken back.
+        if stuck || !unwound.whole { End::Stuck } else { End::TakenBack }
+    }
+}
