@@ -14,7 +14,7 @@ pub struct Args {
 /// Prints the script.
 pub fn run(args: &Args, printer: &Printer) -> Exit {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut super::args::Cli::command(), "homelab", &mut text);
+    clap_complete::generate(args.shell, &mut super::command::Cli::command(), "homelab", &mut text);
     printer.out(&String::from_utf8_lossy(&text));
     Exit::Ok
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod args;
 pub mod check;
+pub mod command;
 pub mod completions;
 pub mod docs;
 pub mod drift;
@@ -23,7 +24,7 @@ pub mod trust;
 pub use exit::Exit;
 pub use printer::Printer;
 
-use args::{Cli, Command};
+use command::{Cli, Command};
 use clap::Parser;
 
 /// Reads the command line, does what it says, and answers the exit code.
