@@ -1,12 +1,11 @@
 //! From hosts of the inventory to ways in: addresses, keys, jump hosts, privilege; and sandboxes.
 
-use crate::inventory::{self, Inventory, Jump};
+use crate::inventory::Inventory;
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::transport::sandbox::{SandboxSpec, Shell};
-use crate::transport::{Become, Method, Secret, Target};
+use crate::transport::{Become, Defaults, Method, Secret, Target};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// A way in.
 #[derive(Debug, Clone)]
@@ -55,8 +54,8 @@ pub struct Targets {
 impl Targets {
     /// Of `inventory`. `password` is what sudo asks for where a host does not say.
     pub fn new(inventory: &Inventory, password: Option<String>) -> Result<Targets, Diagnostics> {
-        let password = password.map(Secret::new);
-        let ways = inventory.hosts.keys().map(|host| (host.clone(), way(inventory, host, password.as_ref()))).collect();
+        let defaults = Defaults { become_password: password.map(Secret::new), ..Defaults::of_user() };
+        let ways = inventory.hosts.keys().map(|host| (host.clone(), way(inventory, host, &defaults))).collect();
         Ok(Targets { ways })
     }
 
@@ -68,12 +67,11 @@ impl Targets {
 
 /// What tells a host's node from others in the facts cache.
 pub fn cache_name(inventory: &Inventory, host: &str) -> String {
-    let Some(found) = inventory.hosts.get(host) else { return host.to_owned() };
-    let to = &found.connection;
-    if to.sandbox.is_some() {
+    if inventory.hosts.get(host).is_some_and(|found| found.connection.sandbox.is_some()) {
         return format!("sandbox:{}", sandbox_dir(inventory, host).display());
     }
-    format!("{}@{}:{}", login(to.user.as_deref()), to.address.as_deref().unwrap_or(host), to.port.unwrap_or(22))
+    let target = Target::of(inventory, host, &Defaults::of_user());
+    format!("{}@{}", target.user, target.endpoint())
 }
 
 /// A sandbox lives beside the inventory that names it.
@@ -83,65 +81,21 @@ fn sandbox_dir(inventory: &Inventory, host: &str) -> PathBuf {
     beside.join(".sandbox").join(host)
 }
 
-fn login(user: Option<&str>) -> String {
-    user.map_or_else(|| std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "root".into()), str::to_owned)
-}
-
-fn way(inventory: &Inventory, host: &str, password: Option<&Secret>) -> Way {
-    let mut target = one(inventory, host, password);
-    let Some(found) = inventory.hosts.get(host) else { return Way::Ssh(target) };
-    if let Some(sandbox) = &found.connection.sandbox {
-        let user = found.connection.user.clone().unwrap_or_else(|| "pi".into());
-        target.user.clone_from(&user);
-        target.agent = false;
-        let spec = SandboxSpec {
-            name: host.to_owned(),
-            user,
-            sudo_password: sandbox.sudo_password.as_ref().and_then(|value| value.as_str()).map(str::to_owned),
-            shell: sandbox.shell.and_then(|shell| Shell::parse(shell).ok()),
-        };
-        if let (Some(privilege), Some(secret)) = (&mut target.privilege, &spec.sudo_password) {
-            privilege.password.get_or_insert_with(|| Secret::new(secret.clone()));
-        }
-        return Way::Sandbox { target, dir: sandbox_dir(inventory, host), spec };
+fn way(inventory: &Inventory, host: &str, defaults: &Defaults) -> Way {
+    let mut target = Target::of(inventory, host, defaults);
+    let Some(sandbox) = inventory.hosts.get(host).and_then(|found| found.connection.sandbox.as_ref()) else { return Way::Ssh(target) };
+    let user = inventory.hosts.get(host).and_then(|found| found.connection.user.clone()).unwrap_or_else(|| "pi".into());
+    target.user.clone_from(&user);
+    target.agent = false;
+    target.jumps.clear();
+    let spec = SandboxSpec {
+        name: host.to_owned(),
+        user,
+        sudo_password: sandbox.sudo_password.as_ref().and_then(|value| value.as_str()).map(str::to_owned),
+        shell: sandbox.shell.and_then(|shell| Shell::parse(shell).ok()),
+    };
+    if let (Some(privilege), Some(secret)) = (&mut target.privilege, &spec.sudo_password) {
+        privilege.password.get_or_insert_with(|| Secret::new(secret.clone()));
     }
-    // A cycle of jumps was reported when loading; the bound only keeps this from ever looping.
-    let mut next = found.connection.jump.clone();
-    for _ in 0..inventory.hosts.len() + 1 {
-        let Some(jump) = next.take() else { break };
-        match jump {
-            Jump::Host(name) => {
-                target.jumps.insert(0, one(inventory, &name, None));
-                next = inventory.hosts.get(&name).and_then(|host| host.connection.jump.clone());
-            }
-            Jump::Address { user, host, port } => {
-                let mut hop = Target::new(&host, &host, login(user.as_deref()));
-                hop.port = port.unwrap_or(22);
-                target.jumps.insert(0, hop);
-            }
-        }
-    }
-    Way::Ssh(target)
-}
-
-fn one(inventory: &Inventory, host: &str, password: Option<&Secret>) -> Target {
-    let Some(found) = inventory.hosts.get(host) else { return Target::new(host, host, login(None)) };
-    let to = &found.connection;
-    let mut target = Target::new(host, to.address.as_deref().unwrap_or(host), login(to.user.as_deref()));
-    target.port = to.port.unwrap_or(22);
-    target.keys.clone_from(&to.key);
-    target.pins.clone_from(&to.host_key);
-    target.span.clone_from(&found.span);
-    if let Some(seconds) = to.connect_timeout {
-        target.connect_timeout = Duration::from_secs(seconds);
-    }
-    target.privilege = to.become_.as_ref().map(|become_| Become {
-        method: match become_.method {
-            inventory::Method::Sudo => Method::Sudo,
-            inventory::Method::Doas => Method::Doas,
-        },
-        user: become_.user.clone(),
-        password: become_.password.as_ref().and_then(|value| value.as_str()).map(Secret::new).or_else(|| password.cloned()),
-    });
-    target
+    Way::Sandbox { target, dir: sandbox_dir(inventory, host), spec }
 }
