@@ -176,6 +176,7 @@ fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagn
 }
 
 async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
+    let left_out = left_out(&looked);
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
     let (events, progress) = Progress::start(printer, true);
@@ -198,18 +199,32 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
     }
     if !printer.json {
         printer.say(&paint(style::BOLD, "Summary"));
-        let width = reports.iter().map(|report| report.host.chars().count()).max().unwrap_or(0);
+        let names = reports.iter().map(|report| &report.host).chain(left_out.iter().map(|(host, _)| host));
+        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
         for report in &reports {
             printer.say(&format!("  {:<width$}  {}", report.host, summary(report)));
             for line in &report.residue {
                 printer.say(&format!("  {:<width$}    {line}", ""));
             }
         }
+        for (host, why) in &left_out {
+            printer.say(&format!("  {host:<width$}  {why}"));
+        }
     }
     for report in &reports {
         exit = exit.and(exit_of(report.end));
     }
     (reports, exit)
+}
+
+/// The hosts that the run goes without, and why in a few words.
+fn left_out(looked: &Looked) -> Vec<(String, String)> {
+    let failed = looked.failed.iter().map(|(host, problems)| {
+        let why = if Exit::of(problems) == Exit::Unreachable { "not reached" } else { "not looked at, see above" };
+        (host.clone(), paint(style::REMOVE, why))
+    });
+    let asleep = looked.asleep.iter().map(|(host, _)| (host.clone(), paint(style::DIM, "not reached, and optional")));
+    failed.chain(asleep).collect()
 }
 
 /// The first Ctrl-C stops at the next boundary; the second one ends the program.
@@ -272,7 +287,7 @@ fn run_name() -> String {
 }
 
 fn owner() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".into());
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| crate::transport::Defaults::of_user().user);
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     format!("{user}@{host}")
 }

@@ -2,7 +2,7 @@
 
 use super::args::{Reach, Selection};
 use super::load::load;
-use super::looked::look_for_facts;
+use super::looked::{FactsFound, look_for_facts};
 use super::printer::{paint, style};
 use super::{Exit, Printer};
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
             return Exit::of(&problems);
         }
     };
-    let (facts, problems) = match look_for_facts(&loaded, &args.reach, printer).await {
+    let FactsFound { facts, problems, asleep } = match look_for_facts(&loaded, &args.reach, printer).await {
         Ok(found) => found,
         Err(problems) => {
             printer.problems(&problems);
@@ -36,7 +36,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
     };
     if printer.json {
         let hosts: Map<String, Value> = facts.iter().map(|(host, facts)| (host.clone(), json!(facts))).collect();
-        printer.out(&format!("{}\n", json!({"version": 1, "command": "facts", "hosts": hosts})));
+        printer.out(&format!("{}\n", json!({"version": 1, "command": "facts", "hosts": hosts, "asleep": asleep, "problems": super::plan::problems(&problems)})));
     } else {
         for (host, facts) in &facts {
             printer.say(&paint(style::BOLD, host));
@@ -45,6 +45,9 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
             for (name, value) in lines {
                 printer.say(&format!("  {name:<26} {value}"));
             }
+        }
+        for host in &asleep {
+            printer.say(&super::plan::asleep(host));
         }
     }
     printer.problems(&problems);

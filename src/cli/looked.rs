@@ -144,26 +144,42 @@ pub async fn look(loaded: &Loaded, reach: &Reach, open: bool, printer: &Printer)
                 }
                 looked.hosts.push(surveyed);
             }
-            Err(problems) if Exit::of(&problems) == Exit::Unreachable && loaded.config.optional(&host) => looked.asleep.push((host, problems)),
+            Err(problems) if may_be_off(loaded, &host, &problems) => looked.asleep.push((host, problems)),
             Err(problems) => looked.failed.push((host, problems)),
         }
     }
     Ok(looked)
 }
 
+/// The facts of many hosts.
+pub struct FactsFound {
+    /// By host.
+    pub facts: BTreeMap<String, Facts>,
+    /// Why others have none.
+    pub problems: Diagnostics,
+    /// Not reached, and optional.
+    pub asleep: Vec<String>,
+}
+
 /// The facts of all hosts of `loaded`.
-pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(BTreeMap<String, Facts>, Diagnostics), Diagnostics> {
+pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<FactsFound, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
     let (found, _) = gather(loaded, reach, events, true, printer).await?;
     progress.finish().await;
-    let (mut facts, mut problems) = (BTreeMap::new(), Diagnostics::new());
+    let mut all = FactsFound { facts: BTreeMap::new(), problems: Diagnostics::new(), asleep: Vec::new() };
     for (host, end) in found {
         match end {
             Ok(surveyed) => {
-                facts.insert(host, surveyed.world.facts.clone());
+                all.facts.insert(host, surveyed.world.facts.clone());
             }
-            Err(why) => problems.0.extend(why.0),
+            Err(why) if may_be_off(loaded, &host, &why) => all.asleep.push(host),
+            Err(why) => all.problems.0.extend(why.0),
         }
     }
-    Ok((facts, problems))
+    Ok(all)
+}
+
+/// Whether `problems` say no more than that `host`, which is optional, was not reached.
+pub fn may_be_off(loaded: &Loaded, host: &str, problems: &Diagnostics) -> bool {
+    Exit::of(problems) == Exit::Unreachable && loaded.config.optional(host)
 }

@@ -76,9 +76,14 @@ pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
         }
     }
     for (host, _) in &looked.asleep {
-        printer.say(&format!("{}  {}", paint(style::BOLD, host), paint(style::DIM, "not reached, and optional")));
+        printer.say(&asleep(host));
     }
     Exit::of(&looked.problems())
+}
+
+/// The line of a host that was not reached and need not be.
+pub fn asleep(host: &str) -> String {
+    format!("{}  {}", paint(style::BOLD, host), paint(style::DIM, "not reached, and optional"))
 }
 
 fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -> Result<(), Diagnostic> {
@@ -103,7 +108,8 @@ pub fn document(command: &str, looked: &Looked) -> Value {
             json!({"host": surveyed.host, "counts": Counts::of(&surveyed.plan), "lines": lines})
         })
         .collect();
-    json!({"version": 1, "command": command, "hosts": hosts, "problems": problems(&looked.problems())})
+    let asleep: Vec<&String> = looked.asleep.iter().map(|(host, _)| host).collect();
+    json!({"version": 1, "command": command, "hosts": hosts, "asleep": asleep, "problems": problems(&looked.problems())})
 }
 
 /// Problems as JSON.
@@ -115,6 +121,7 @@ pub fn problems(problems: &Diagnostics) -> Vec<Value> {
             json!({
                 "message": problem.message,
                 "place": problem.span.as_ref().map(ToString::to_string),
+                "notes": problem.notes.iter().map(|note| &note.message).collect::<Vec<_>>(),
                 "hint": problem.hint,
             })
         })

@@ -131,7 +131,7 @@ async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, D
     let mut wire = open(&survey.pool, way, privileged).await?;
     survey.events.tell(host, What::Looking);
     if survey.facts_only {
-        let look = wire.look(&[], true).await.map_err(|trouble| trouble_at(host, trouble))?;
+        let look = wire.look(&[], true).await.map_err(Trouble::into_problem)?;
         wire.close().await;
         let facts = look.facts.unwrap_or_default();
         survey.cache.put(&name, &facts);
@@ -177,7 +177,7 @@ async fn settle(
             Some(seen) if wanted.is_empty() => seen,
             _ => {
                 let wanted: Vec<Probe> = wanted.into_iter().collect();
-                let look = wire.look(&wanted, true).await.map_err(|trouble| trouble_at(host, trouble))?;
+                let look = wire.look(&wanted, true).await.map_err(Trouble::into_problem)?;
                 answers.extend(look.answers);
                 let facts = look.facts.or_else(|| guess.clone()).unwrap_or_default();
                 survey.cache.put(&name, &facts);
@@ -219,13 +219,6 @@ fn is_late(step: &Step) -> bool {
 /// Whether any task of these plays asks for privilege.
 fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
     all_steps(plays).any(|step| step.become_)
-}
-
-/// A node's trouble as a problem.
-pub fn trouble_at(host: &str, trouble: Trouble) -> Diagnostics {
-    let mut problem = trouble.into_problem();
-    problem.message = format!("{host}: {}", problem.message);
-    problem.into()
 }
 
 /// Compiles all plays of `host`; problems of the configuration end it.

@@ -67,12 +67,11 @@ impl Targets {
 
 /// What tells a host's node from others in the facts cache.
 pub fn cache_name(inventory: &Inventory, host: &str) -> String {
-    let Some(found) = inventory.hosts.get(host) else { return host.to_owned() };
-    let to = &found.connection;
-    if to.sandbox.is_some() {
+    if inventory.hosts.get(host).is_some_and(|found| found.connection.sandbox.is_some()) {
         return format!("sandbox:{}", sandbox_dir(inventory, host).display());
     }
-    format!("{}@{}:{}", to.user.as_deref().unwrap_or_default(), inventory.address(host), to.port.unwrap_or(22))
+    let target = Target::of(inventory, host, &Defaults::of_user());
+    format!("{}@{}", target.user, target.endpoint())
 }
 
 /// A sandbox lives beside the inventory that names it.
@@ -89,6 +88,7 @@ fn way(inventory: &Inventory, host: &str, defaults: &Defaults) -> Way {
     let user = connection.user.clone().unwrap_or_else(|| "pi".into());
     target.user.clone_from(&user);
     target.agent = false;
+    target.jumps.clear();
     let spec = SandboxSpec {
         name: host.to_owned(),
         user,

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long a node may be silent while looking.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What went wrong between here and the node.
+/// What went wrong between here and the node, which its message names.
 #[derive(Debug)]
 pub struct Trouble(Box<Diagnostic>);
 
@@ -84,7 +84,8 @@ impl Wire {
     }
 
     pub(super) fn talk(&mut self) -> Result<&mut Talk, Trouble> {
-        self.talk.as_mut().ok_or_else(|| Trouble(Box::new(Diagnostic::new(Kind::Failed, "the line was closed").hint("run it again"))))
+        let closed = || Trouble(Box::new(Diagnostic::new(Kind::Failed, format!("{}: the line was closed", self.target.name)).hint("run it again")));
+        self.talk.as_mut().ok_or_else(closed)
     }
 
     /// Sends units made by `make` from their sequence numbers, and gives the frames of each.
@@ -103,12 +104,13 @@ impl Wire {
     }
 
     pub(super) fn refused(&self, why: &str) -> Trouble {
-        Trouble(Box::new(Diagnostic::new(Kind::Failed, why.replace(char::is_control, " ")).hint("is its disk full, or not writable?")))
+        let why = format!("{}: {}", self.target.name, why.replace(char::is_control, " "));
+        Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("is its disk full, or not writable?")))
     }
 
     pub(super) fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {
         Trouble(Box::new(
-            Diagnostic::new(Kind::Failed, format!("the node's answer makes no sense: {error}")).hint("is something writing to the session, such as a login script?"),
+            Diagnostic::new(Kind::Failed, format!("{}: the node's answer makes no sense: {error}", self.target.name)).hint("is something writing to the session, such as a login script?"),
         ))
     }
 

@@ -3,10 +3,11 @@
 use super::load::Loader;
 use super::local::Cache;
 use super::model::{Body, Play, Task};
+use super::hosts::limited;
 use super::{check, known, select};
 use crate::lang::secret::Identities;
 use crate::inventory::{self, Definition, Inventory, Reading, pattern};
-use crate::lang::{Diagnostic, Diagnostics, Engine, Files, Kind, Source, Span, Value, suggest};
+use crate::lang::{Diagnostic, Diagnostics, Engine, Files, Kind, Span, Value, suggest};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -182,18 +183,7 @@ fn sets(options: &Options, problems: &mut Diagnostics) -> IndexMap<String, Value
 
 fn choose_hosts(who: &Inventory, plays: &mut [Play], options: &Options, problems: &mut Diagnostics) {
     let limit = options.limit.as_ref().map(|text| {
-        let source = Arc::new(Source { name: "--limit".into(), text: text.clone() });
-        let chosen = pattern::select(who, text, Some(&Span::new(&source, 0..text.len())));
-        let mut chosen = chosen.map_err(|mut wrong| {
-            wrong.0.iter_mut().for_each(|problem| problem.kind = Kind::Usage);
-            wrong
-        });
-        if let Ok(hosts) = &chosen
-            && hosts.is_empty()
-        {
-            chosen = Err(Diagnostic::new(Kind::Usage, format!("`--limit {text}` leaves no host")).hint("loosen the pattern").into());
-        }
-        problems.take(chosen).unwrap_or_default()
+        problems.take(limited(who, text)).unwrap_or_default()
     });
     for play in plays.iter_mut().filter(|play| play.pattern_span.is_some()) {
         let chosen = problems.take(pattern::select(who, &play.pattern, play.pattern_span.as_ref()));

@@ -26,6 +26,7 @@ pub mod step;
 
 pub use compile::compile;
 pub use config::{Config, Keep, Options, load, once};
+pub use hosts::limited;
 pub use known::{HostKnown, Hosts, Known, facts_value, from_json};
 pub use model::{Assert, Play, Playbook, Register, Role, RoleParam, Rollback, Serial, Task, Tolerance};
 pub use step::{Body, Compiled, Step};

@@ -35,11 +35,7 @@ impl Failure {
         let one = |problem: Diagnostic| Diagnostics::from(problem);
         match self {
             Failure::Step(problems) | Failure::Stale(problems) => problems.clone(),
-            Failure::Lost(problem) => {
-                let mut problem = problem.clone();
-                problem.message = format!("{host}: {}", problem.message);
-                one(problem)
-            }
+            Failure::Lost(problem) => one(problem.clone()),
             Failure::Locked { who, since } => one(
                 Diagnostic::new(Kind::Failed, format!("{host}: another run has this node: {who}, since {since}"))
                     .hint("wait for it to end, then run this again; a lock whose process is gone is taken over by itself"),

@@ -29,6 +29,8 @@ enum Answer {
     Refused(MethodSet),
     /// Not offered at all, or not to the end.
     Skipped(String),
+    /// The server may well take it, but it cannot be opened; and what to do about that.
+    Locked(String, String),
     /// The connection is gone.
     Gone,
 }
@@ -46,6 +48,7 @@ pub(super) async fn login(handle: &mut Handle<Verifier>, target: &Target, contex
     let (candidates, mut tried) = candidates(target, context, held)?;
     let mut agent = agent.map(|(agent, _)| agent);
     let mut accepts: Option<MethodSet> = None;
+    let mut advice: Option<String> = None;
     let mut offers = 0;
     for candidate in candidates {
         if offers == OFFERS {
@@ -69,9 +72,13 @@ pub(super) async fn login(handle: &mut Handle<Verifier>, target: &Target, contex
                 }
             }
             Answer::Skipped(why) => tried.push(format!("{name}: {why}")),
+            Answer::Locked(why, hint) => {
+                tried.push(format!("{name}: {why}"));
+                advice.get_or_insert(hint);
+            }
             Answer::Gone => {
                 tried.push(format!("{name}: the server hung up"));
-                return Err(turned_down(target, None, &tried, line));
+                return Err(turned_down(target, None, &tried, advice, line));
             }
         }
     }
@@ -89,7 +96,7 @@ pub(super) async fn login(handle: &mut Handle<Verifier>, target: &Target, contex
         offers += 1;
     }
     context.cost.turns(1 + offers as u64);
-    Err(turned_down(target, accepts, &tried, line))
+    Err(turned_down(target, accepts, &tried, advice, line))
 }
 
 /// The keys to offer, in `ssh`'s order, each once; and what was left out and why.
@@ -193,7 +200,7 @@ async fn offer(handle: &mut Handle<Verifier>, target: &Target, context: &Context
                 KeyFile::Open(key) => key,
                 _ => match context.ring.unlock(&path).await {
                     Ok(key) => key,
-                    Err(Unusable::Because { why, hint }) => return Answer::Skipped(format!("{why} ({hint})")),
+                    Err(Unusable::Because { why, hint }) => return Answer::Locked(why, hint),
                     Err(Unusable::Missing) => return Answer::Skipped("it has gone".into()),
                 },
             };
@@ -237,7 +244,7 @@ fn list(methods: &MethodSet) -> String {
     methods.iter().map(String::from).collect::<Vec<_>>().join(", ")
 }
 
-fn turned_down(target: &Target, accepts: Option<MethodSet>, tried: &[String], line: &Line) -> Diagnostic {
+fn turned_down(target: &Target, accepts: Option<MethodSet>, tried: &[String], advice: Option<String>, line: &Line) -> Diagnostic {
     let mut diagnostic = refused(target, format!("login as {} was refused", target.user));
     for what in tried {
         diagnostic = diagnostic.note(format!("tried {what}"), None);
@@ -253,6 +260,8 @@ fn turned_down(target: &Target, accepts: Option<MethodSet>, tried: &[String], li
         diagnostic = diagnostic.note(format!("the server says: {said}"), None);
     }
     diagnostic.hint(match keys {
+        true if advice.is_some() => advice.unwrap_or_default(),
+        true if tried.is_empty() => "name a private key with `key:`, or load one into the agent (`ssh-add`); `ssh-keygen -t ed25519` makes one".to_owned(),
         true => format!("put a public key into ~{}/.ssh/authorized_keys there (`ssh-copy-id`), or set `user:` or `key:` of the host", target.user),
         false => "let its sshd accept public keys (`PubkeyAuthentication yes`)".to_owned(),
     })

@@ -55,6 +55,8 @@ impl Context {
 
 /// An open, logged-in connection. It ends when the last clone of its `Arc` does.
 pub struct Connection {
+    /// Of the target, for errors of what goes through it.
+    name: String,
     handle: Handle<Verifier>,
     line: Arc<Line>,
     cost: Cost,
@@ -121,7 +123,7 @@ impl Connection {
                 }
             }
         }
-        Ok(Arc::new(Connection { handle, line, cost: context.cost.clone(), _through: through, scissors: Mutex::new(Some(scissors)) }))
+        Ok(Arc::new(Connection { name: target.name.clone(), handle, line, cost: context.cost.clone(), _through: through, scissors: Mutex::new(Some(scissors)) }))
     }
 
     /// Takes the host's key without checking it and without logging in.
@@ -158,11 +160,16 @@ impl Connection {
         match within(target, until, "the jump host", open).await? {
             Ok(channel) => Ok(channel.into_stream()),
             Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)) => {
-                Err(refused(target, "the jump host does not forward connections").hint("set `AllowTcpForwarding yes` in the jump host's sshd_config"))
+                Err(refused(target, format!("the jump host {} does not forward connections", self.name))
+                    .hint(format!("set `AllowTcpForwarding yes` in the sshd_config of {}", self.name)))
             }
-            Err(russh::Error::ChannelOpenFailure(_)) => Err(unreachable(target, "the jump host cannot connect to it")
-                .hint("is it on, and does the jump host know the address? (`address:` is resolved there, not here)")),
-            Err(error) => Err(unreachable(target, format!("the jump host was lost: {}", self.line.why().unwrap_or_else(|| plain(&error))))),
+            Err(russh::Error::ChannelOpenFailure(_)) => Err(unreachable(target, format!("the jump host {} cannot connect to it", self.name))
+                .hint(format!("is it on, and does {} know the address? (`address:` is resolved there, not here)", self.name))),
+            Err(error) => Err(unreachable(
+                target,
+                format!("the jump host {} was lost: {}", self.name, self.line.why().unwrap_or_else(|| plain(&error))),
+            )
+            .hint("is it still on?")),
         }
     }
 

@@ -36,6 +36,28 @@ impl fmt::Display for HostKey {
     }
 }
 
+/// What a key that a host shows is to the one who meets it.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// A known_hosts file has it.
+    Known,
+    /// The inventory has it.
+    Pinned,
+    /// Nothing is known of the host.
+    New,
+    /// Another one is known; what a connection would say.
+    Changed(Diagnostic),
+    /// It is revoked, or not the pinned one: no recording would help.
+    Refused(Diagnostic),
+}
+
+impl Standing {
+    /// What `key` is where `target` shows it, by its pins and by `files`.
+    pub fn of(target: &Target, files: &KnownHosts, key: &HostKey) -> Result<Self, Diagnostic> {
+        Ok(Known::of(target, files)?.standing(target, key))
+    }
+}
+
 /// What is known of a host before it is met.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
@@ -127,9 +149,22 @@ impl Known {
         }
         Err(diagnostic.hint(format!(
             "find out why before anything else: someone may be in between. If the machine was set up anew: \
-             `homelab trust INVENTORY --limit {} --replace`",
-            target.name
+             `{} --replace`",
+            target.trust_command()
         )))
+    }
+
+    /// What recording `key` for `target` would mean.
+    fn standing(&self, target: &Target, key: &HostKey) -> Standing {
+        let all = self.entries.iter().chain(&self.portless);
+        let revoked = all.filter(|entry| entry.mark == Mark::Revoked).any(|entry| entry.key.key_data() == key.0.key_data());
+        match self.judge(target, key) {
+            Ok(()) if target.pins.is_empty() => Standing::Known,
+            Ok(()) => Standing::Pinned,
+            Err(why) if revoked || !target.pins.is_empty() => Standing::Refused(why),
+            Err(why) if self.entries.iter().any(|entry| entry.mark == Mark::Trusted) => Standing::Changed(why),
+            Err(_) => Standing::New,
+        }
     }
 
     fn unknown(&self, target: &Target, key: &HostKey) -> Diagnostic {
@@ -137,7 +172,7 @@ impl Known {
         if let Some(entry) = self.entries.iter().find(|entry| entry.mark == Mark::Authority) {
             diagnostic = diagnostic.note(format!("{}: @cert-authority is not used: host certificates are not checked", place(entry)), None);
         }
-        diagnostic.hint(format!("compare it with the machine's own, then `homelab trust INVENTORY --limit {}`", target.name))
+        diagnostic.hint(format!("compare it with the machine's own, then `{}`", target.trust_command()))
     }
 }
 

@@ -38,8 +38,9 @@ impl Target {
                 connection::Jump::Address { user, host: address, port } => {
                     let user = user.unwrap_or_else(|| defaults.user.clone());
                     let port = port.unwrap_or(22);
-                    let mut jump = Target::new(format!("{user}@{address}:{port}"), address, user);
+                    let mut jump = Target::new("", address, user);
                     (jump.port, jump.span) = (port, target.span.clone());
+                    jump.name = format!("{}@{}", jump.user, jump.endpoint());
                     jumps.push(jump);
                 }
             }

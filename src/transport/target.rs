@@ -117,6 +117,19 @@ impl Target {
         }
     }
 
+    /// Whether it is no host of the inventory, but a jump host that was written as `user@host:port`.
+    pub fn is_outside(&self) -> bool {
+        self.name == format!("{}@{}", self.user, self.endpoint())
+    }
+
+    /// How `homelab trust` is told to meet it.
+    pub(super) fn trust_command(&self) -> String {
+        match self.is_outside() {
+            true => "homelab trust INVENTORY".into(),
+            false => format!("homelab trust INVENTORY --limit {}", self.name),
+        }
+    }
+
     /// The name that known_hosts files have it under: `host`, or `[host]:port` where the port is not 22.
     pub fn known_as(&self) -> String {
         match &self.host_key_alias {

@@ -54,7 +54,7 @@ async fn what_fails_behind_a_jump_says_so() {
     target.port = crate::sshd::free_port();
     target.jumps = vec![jump.target("jump", &known)];
     let said = text(&once(&pool(&known), &target, "echo done").await.unwrap_err());
-    assert!(said.starts_with("Unreachable: node") && said.contains("the jump host cannot connect"), "{said}");
+    assert!(said.starts_with("Unreachable: node") && said.contains("the jump host jump cannot connect"), "{said}");
 
     target.jumps = vec![closed.target("closed", &known)];
     let said = text(&once(&pool(&known), &target, "echo done").await.unwrap_err());

@@ -1,0 +1,112 @@
+//! Several hosts in one run, and several runs on one host.
+
+use crate::lan::{Ended, Lan, Node, closed, wait_for};
+use nix::sys::stat::Mode;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// On `bad` the second task fails.
+const TASKS: &str = "\
+- name: Greet
+  copy: {dest: /etc/motd, content: \"hello\\n\"}
+- name: Break
+  command: {argv: [\"false\"]}
+  when: bad is defined
+- name: Last
+  copy: {dest: /srv/last, content: \"last\\n\"}";
+
+fn two() -> (Lan, Node, Node) {
+    let lan = Lan::new();
+    let (good, bad) = (lan.node("good"), lan.node("bad"));
+    lan.inventory(&[good.host(""), bad.host("vars: {bad: true}")]);
+    lan.tasks(TASKS);
+    lan.trust();
+    (lan, good, bad)
+}
+
+#[test]
+fn one_fails_and_is_taken_back_and_the_other_finishes() {
+    let (lan, good, bad) = two();
+    let motd = bad.inside("/etc/motd").exists();
+    let ended = lan.expect(3, &["apply", "inventory.yaml", "--yes"]);
+    assert_eq!((good.text("/etc/motd").as_str(), good.text("/srv/last").as_str()), ("hello\n", "last\n"));
+    assert_eq!(bad.inside("/etc/motd").exists(), motd);
+    assert!(!bad.inside("/srv/last").exists());
+    let summary = ended.out.split("Summary\n").nth(1).unwrap_or_else(|| panic!("no summary: {}", ended.out));
+    assert_eq!(summary, "  good  done: 2 changed\n  bad   failed and taken back: 1 undone, 1 could not be\n          `Break` cannot be undone and stays\n");
+    assert!(ended.err.contains("Break") && !ended.out.contains("error:"), "diagnostics belong to stderr: {}{}", ended.out, ended.err);
+}
+
+#[test]
+fn taken_back_counts_for_more_than_not_reached() {
+    let (lan, good, bad) = two();
+    lan.inventory(&[good.host(""), format!("off: {{address: 127.0.0.1, port: {}}}", closed()), bad.host("vars: {bad: true}")]);
+    let ended = lan.expect(3, &["apply", "inventory.yaml", "--yes", "--json"]);
+    let document = ended.json();
+    let ends: Vec<String> = document["runs"].as_array().unwrap().iter().map(|run| format!("{} {}", run["host"].as_str().unwrap(), run["end"].as_str().unwrap())).collect();
+    assert_eq!(ends, ["good done", "bad taken_back"]);
+    assert!(document["problems"][0]["message"].as_str().unwrap().starts_with("off ("), "{document}");
+    let failed = &document["runs"][1]["problems"][0];
+    assert!(failed["message"].as_str().unwrap().contains("Break"), "{document}");
+    assert!(ended.err.contains("connection refused"), "{}", ended.err);
+}
+
+#[test]
+fn data_and_diagnostics_do_not_mix() {
+    let (lan, ..) = two();
+    for (code, args) in [(0, &["plan", "inventory.yaml"][..]), (2, &["plan", "inventory.yaml", "--detailed-exitcode"]), (2, &["drift", "inventory.yaml"]), (0, &["facts", "inventory.yaml"]), (3, &["apply", "inventory.yaml", "--yes"]), (3, &["apply", "inventory.yaml", "--yes", "-vv"])] {
+        let ended = lan.expect(code, &[args, &["--json"]].concat());
+        ended.json();
+    }
+}
+
+/// A plan of the same host twice at once: nobody is kept out, for a plan takes no lock. An apply is.
+#[test]
+fn a_second_controller_is_told_who_is_at_it_and_since_when() {
+    let lan = Lan::new();
+    let node = lan.node("pi-1");
+    lan.inventory(&[node.host("")]);
+    lan.tasks("- name: Wait\n  command: {shell: true, cmd: \"came=$(cat /srv/gate) && echo $came >/srv/came\", creates: /srv/came}");
+    lan.trust();
+    let gate = node.inside("/srv/gate");
+    nix::unistd::mkfifo(&gate, Mode::from_bits_truncate(0o666)).unwrap();
+    let first = lan.command(&["apply", "inventory.yaml", "--yes"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut write = wait_for("the command to read", || reader(&gate));
+
+    for other in ["bob", "carol"] {
+        let second = Ended::of(lan.command(&["apply", "inventory.yaml", "--yes"]).env("USER", other).output().unwrap()).expect(1, "a second apply");
+        let said = node_times(&second.err);
+        let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
+        assert_eq!(
+            said.replace(&host, "HOST"),
+            "\
+error: pi-1: another run has this node: anna@HOST, since TIME
+hint: wait for it to end, then run this again; a lock whose process is gone is taken over by itself
+"
+        );
+        assert!(second.out.contains("pi-1  refused, nothing done"), "{}", second.out);
+    }
+    let document = Ended::of(lan.command(&["apply", "inventory.yaml", "--yes", "--json"]).output().unwrap()).expect(1, "a second apply").json();
+    assert_eq!(document["runs"][0]["end"], "refused");
+    let looked = lan.expect(0, &["plan", "inventory.yaml"]);
+    assert!(looked.out.contains("Wait"), "a plan takes no lock: {}", looked.out);
+
+    write.write_all(b"through\n").unwrap();
+    drop(write);
+    Ended::of(first.wait_with_output().unwrap()).expect(0, "the first apply");
+    assert_eq!(node.text("/srv/came"), "through\n");
+    let after = lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    assert!(after.out.contains("nothing to do"), "{}", after.out);
+}
+
+/// The writing end of a FIFO, once somebody reads.
+fn reader(path: &Path) -> Option<std::fs::File> {
+    OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(path).ok()
+}
+
+/// `text` with its times as `TIME`.
+fn node_times(text: &str) -> String {
+    regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap().replace_all(text, "TIME").into_owned()
+}
