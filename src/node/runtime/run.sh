@@ -1,9 +1,14 @@
 # A run: the lock, the journal, the boundary at which a program may stop, the end.
-run= R= stop=
+run= R= stop= acted=
 trap h_bye EXIT
-# The input is over, or the line is gone: what is open is left for resume or rollback, and nobody is kept out.
+# The input is over, or the line is gone: what is open is left for resume or rollback, and nobody is kept out. A run that
+# has not acted has nothing to resume: what was sent for it goes.
 h_bye() {
-  [ "$run" ] && { printf 'I\n' >>"$R/journal"; sync "$R/journal"; } 2>/dev/null
+  [ "$run" ] && {
+    printf 'I\n' >>"$R/journal"
+    [ "$acted" ] || rm -rf "$R/s"
+    sync "$R/journal"
+  } 2>/dev/null
   run=
   h_unlock
 }
@@ -42,6 +47,8 @@ h_begin() {
   h_lock "$2" "$3" || return
   R=$S/runs/$1
   if [ ! -s "$R/journal" ]; then
+    # Once another run has begun, nobody resumes the one before it.
+    [ ! -s "$S/open" ] || rm -rf "$S"/runs/*/s
     h_line "$S/number"
     e=$({ mkdir -p "$R/before" "$R/s" && printf '%s\n' $((${v:-0} + 1)) >"$S/number" &&
       printf 'homelab-journal 1\nR %s %s %s\n' "$1" "$3" "$2" >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
@@ -93,6 +100,7 @@ h_fail() {
 }
 # Journal lines that must be on disk before what they announce.
 h_journal() {
+  acted=1
   e=$({ printf '%s' "$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && return
   h_fail "$1" "the journal cannot be written: $e"
   return 1

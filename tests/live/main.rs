@@ -1,0 +1,18 @@
+//! The binary against sandbox nodes that live dangerously: killed controllers, cut lines, odd names, large files, and
+//! onlookers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[allow(dead_code, reason = "shared with `e2e`, which uses the rest")]
+#[path = "../e2e/site.rs"]
+mod site;
+
+mod line;
+mod remote;
+mod rounds;
+
+mod cost;
+mod interrupted;
+mod killed;
+mod large;
+mod watched;
