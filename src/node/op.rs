@@ -180,6 +180,10 @@ pub enum Op {
         ok: Vec<i32>,
         /// Paths it says it creates: `creates:` and `provides:`.
         creates: Vec<String>,
+        /// A handler's, without an `undo`: it makes something take up the state that is there, so it is taken back by
+        /// running it once more when all else has been.
+        #[serde(default)]
+        again: bool,
     },
 }
 
@@ -224,6 +228,7 @@ impl Op {
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
             Op::Run { undo: Some(_), .. } => Grade::Named,
+            Op::Run { again: true, .. } => Grade::Equivalent,
             Op::Run { .. } => Grade::None,
         }
     }

@@ -99,7 +99,7 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
         Body::Resource(resource) => {
             line.id = Some(resource.id());
             world.narrow(step.provides.clone());
-            match plan_resource(resource.as_ref(), step.become_, world) {
+            match plan_resource(resource.as_ref(), step.become_, line.handler.is_some(), world) {
                 Ok(None) => {}
                 Ok(Some(change)) => line.outcome = Outcome::Change(change),
                 Err(Block::Later(cause)) => {
@@ -126,8 +126,16 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
     line
 }
 
-fn plan_resource(resource: &dyn Resource, become_: bool, world: &mut World) -> Result<Option<Change>, Block> {
+fn plan_resource(resource: &dyn Resource, become_: bool, handler: bool, world: &mut World) -> Result<Option<Change>, Block> {
     let mut ops = resource.plan(world)?;
+    if handler {
+        for op in &mut ops {
+            // What runs only to make something would have nothing to do the second time.
+            if let Op::Run { creates, again, .. } = op {
+                *again = creates.is_empty();
+            }
+        }
+    }
     if !become_ {
         drop_identity(&mut ops, world);
     }

@@ -28,7 +28,7 @@ pub fn show(op: &Op) -> Value {
         Op::Sysctl { key, value } => json!(format!("sysctl {key}={value}")),
         Op::Hostname { name } => json!(format!("hostname {name}")),
         Op::Crontab { user, text } => json!({ "crontab": user, "text": text }),
-        Op::Run { command, undo, ok, creates } => {
+        Op::Run { command, undo, ok, creates, .. } => {
             let Value::Object(mut map) = bare(serde_json::to_value(command).unwrap()) else { return Value::Null };
             map.insert("run".to_owned(), map.get("argv").cloned().unwrap_or_default());
             map.remove("argv");

@@ -31,7 +31,7 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
         }
         Op::Sysctl { key, value } => format!("h_sysctl {number} {} {}", quote(&sysctl_path(key)), quote(value)),
         Op::Hostname { name } => format!("h_sysctl {number} kernel/hostname {}", quote(name)),
-        Op::Run { command, undo, ok, .. } => {
+        Op::Run { command, undo, ok, again, .. } => {
             let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
             let user = |command: Option<&str>| quote(command.unwrap_or_default());
             let mut call = format!(
@@ -39,7 +39,7 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
                 user(command.user.as_deref()),
                 good.join(" "),
                 quote(&script(command)),
-                flag(undo.is_some()),
+                if *again && undo.is_none() { "h" } else { flag(undo.is_some()) },
                 user(undo.as_ref().and_then(|undo| undo.user.as_deref())),
                 quote(&undo.as_ref().map(script).unwrap_or_default())
             );

@@ -68,11 +68,11 @@ h_user() {
     h_groups_of "$p"
     b=$v
     h_entry /etc/shadow "$p"
-    a=${v%%:*}
+    a=${v%%:*} h_age=${v#*:}
     v=${h_l#*:*:}
     h_g=${v%%:*} h_gn=$h_g
     while IFS=: read -r e k l g; do [ "$l" = "$h_g" ] && { h_gn=$e; break; }; done </etc/group
-    e=$(printf '%s\n' "$h_l" "$a" "$b" "$h_gn" 2>&1 >"$R/before/$y.user") || { h_fail "$y" "$e"; return 1; }
+    e=$(printf '%s\n' "$h_l" "$a" "$b" "$h_gn" "$h_age" 2>&1 >"$R/before/$y.user") || { h_fail "$y" "$e"; return 1; }
     v=${h_l#*:*:*:*:}
     v=${v%:*}
     [ "$h_home" = y ] && h_h=$v
@@ -142,9 +142,17 @@ h_adduser() {
   for l in $h_G; do unset IFS; addgroup "$h_n" "$l" || return; done
   unset IFS
 }
+# The rest of the account's line in shadow: last change, least and most days, warning, inactive, end; empty ones are -1.
+h_aged() {
+  [ "$1" ] && h_has chage && h_entry /etc/shadow "$p" && [ "${v#*:}" != "$1" ] || return 0
+  IFS=: read -r a b c e l g x <<H_EOF
+$1
+H_EOF
+  chage -d "${a:--1}" -m "${b:--1}" -M "${c:--1}" -W "${e:--1}" -I "${l:--1}" -E "${g:--1}" -- "$p"
+}
 u_user() {
   y=$2
-  { IFS= read -r h_l; IFS= read -r h_pw; IFS= read -r b; IFS= read -r h_gn; } <"$R/before/$y.user"
+  { IFS= read -r h_l; IFS= read -r h_pw; IFS= read -r b; IFS= read -r h_gn; IFS= read -r h_age; } <"$R/before/$y.user"
   h_line "$R/before/$y.home"
   k=$5 c=$4 h_name=$p
   h_dec "$v"
@@ -174,6 +182,7 @@ u_user() {
     else h_adduser "$p" -M -u "$h_id" -g "$h_gn" -G "$b" -c "$h_c" -d "$h_d" -s "$h_s"
     fi || exit
     [ -z "$h_pw" ] || printf '%s:%s\n' "$p" "$h_pw" | chpasswd -e || exit
+    h_aged "$h_age" || exit
     # usermod says that there was nothing to change, userdel that a mail spool is not there: neither is an error.
     [ ! -d "$R/before/$y.h/home" ] || [ -e "$h_d" ] || cp -a -- "$R/before/$y.h/home" "$h_d"
   ) || { h_stick "$y" "$e"; return; }

@@ -101,11 +101,34 @@ h_afterwards() {
     esac
     h_undone "$y"
   done
+  h_tell
 }
-# number, user, good statuses, script, whether it has an undo, undo's user, undo, [standard input]
+# The handlers that the run had flushed, in their order, each once, on what is there again.
+h_tell() {
+  for s in $h_told; do
+    h_i=${s%:*} y=${s#*:}
+    h_slurp "$R/before/$y.undo"
+    p=$v
+    h_line "$R/before/$y.good"
+    x=$v
+    h_line "$R/before/$y.as"
+    if [ -e "$R/before/$y.in" ]; then e=$(h_sh "$v" 2>&1 <"$R/before/$y.in"); else e=$(h_sh "$v" 2>&1 </dev/null); fi
+    c=$?
+    case " $x " in
+    *" $c "*) h_undone "$y" ;;
+    *) h_stick "$y" "run once more, it ended with status $c$nl$e" ;;
+    esac
+  done
+}
+# number, user, good statuses, script, whether it has an undo (h: a handler's, which is run again), undo's user, undo, [standard input]
 h_run() {
   y=$1
-  if [ "$5" = y ]; then
+  if [ "$5" = h ]; then
+    e=$({
+      printf '%s' "$4" >"$R/before/$y.undo" && printf '%s' "$2" >"$R/before/$y.as" && printf '%s' "$3" >"$R/before/$y.good" &&
+        if [ $# -gt 7 ]; then printf '%s' "$8" >"$R/before/$y.in"; fi
+    } 2>&1) || { h_fail "$y" "$e"; return 1; }
+  elif [ "$5" = y ]; then
     e=$({ printf '%s' "$7" >"$R/before/$y.undo" && printf '%s' "$6" >"$R/before/$y.as"; } 2>&1) || { h_fail "$y" "$e"; return 1; }
   fi
   h_journal "$y" "B $y run $5 - - - - -$nl" "$5" || return
@@ -128,6 +151,7 @@ h_run() {
 }
 u_run() {
   y=$2
+  [ "$4" = h ] && { h_told="$h_i:$2 $h_told"; return; }
   [ "$4" = y ] || { h_note "U $h_i"; h_f left "$y" ''; return; }
   h_slurp "$R/before/$y.undo"
   p=$v

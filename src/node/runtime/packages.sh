@@ -1,6 +1,9 @@
 # Packages: one transaction; undo compares what was installed before with what is now.
+# Name and version of each; what dpkg has not finished is there too, with its state.
 h_installed() {
-  if h_has dpkg-query; then dpkg-query -W -f '${db:Status-Abbrev} ${binary:Package} ${Version}\n' | grep '^.i' | cut -c 5-
+  if h_has dpkg-query; then
+    dpkg-query -W -f '${db:Status-Abbrev} ${binary:Package} ${Version}\n' |
+      sed -n -e 's/^.i  *\([^ ]* [^ ]*\)$/\1/p; t' -e 's/^.\([^nci]\).  *\([^ ]* [^ ]*\)$/\2 !\1/p'
   elif [ -d /lib/apk ]; then apk info -v | sed 's/-\([0-9][^-]*-r[0-9]*\)$/ \1/'
   else rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n'
   fi | sort
@@ -66,7 +69,7 @@ u_packages() {
     set --
     if h_has apt-get; then
       IFS=$nl
-      for l in $b; do set -- "$@" "${l%% *}=${l#* }"; done
+      for l in $b; do l=${l% !?}; set -- "$@" "${l%% *}=${l#* }"; done
       for l in $a; do set -- "$@" "$l-"; done
       unset IFS
       set +f

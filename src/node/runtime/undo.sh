@@ -2,7 +2,7 @@
 h_unwind() {
   run=$1 R=$S/runs/$1
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
-  i=0 h_u=' ' h_stuck= h_after= h_again=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told=
   while IFS= read -r l; do
     case $l in
     [BP]' '*) i=$((i + 1)); eval "j_$i=\$l" ;;

@@ -1,0 +1,157 @@
+//! One Debian node: its own processes and files over the shared root, an sshd, and a site that has it as `pi`.
+
+use crate::site::{Ended, Site};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[path = "../support/base.rs"]
+mod base;
+
+pub struct Debian {
+    pub site: Site,
+    /// The first process, whose root is the node's.
+    init: u32,
+    child: Child,
+}
+
+impl Drop for Debian {
+    fn drop(&mut self) {
+        // With `--kill-child`, all that runs in the node ends with this one.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes the node's file system and becomes its sshd: where, the shared root, what is copied into the node.
+const ENTER: &str = r#"
+set -e
+c=$1
+mount --make-rprivate /
+mount -t tmpfs none "$c"
+mkdir "$c/up" "$c/work" "$c/root"
+mount -t overlay none -o "lowerdir=$2,upperdir=$c/up,workdir=$c/work" "$c/root"
+cp -r "$3/." "$c/root/"
+mount -t proc proc "$c/root/proc"
+mount --rbind /dev "$c/root/dev"
+mkdir -p "$c/root/run/sshd"
+hostname pi
+echo pi >"$c/root/etc/hostname"
+chroot "$c/root" apt-get -qq update
+exec chroot "$c/root" /usr/sbin/sshd -D -e -f /etc/ssh/test_config
+"#;
+
+fn keygen(path: &Path) {
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).stdin(Stdio::null()).status().unwrap();
+    assert!(made.success());
+}
+
+impl Debian {
+    /// None where there can be none and none is demanded.
+    pub fn start() -> Option<Debian> {
+        let base = base::base()?;
+        let site = Site::bare();
+        let overlay = site.path("overlay");
+        std::fs::create_dir_all(overlay.join("etc/ssh")).unwrap();
+        std::fs::create_dir_all(overlay.join("etc/apt")).unwrap();
+        crate::repo::make(&overlay.join("srv/repo"));
+        site.write("overlay/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repo ./\n");
+        keygen(&overlay.join("etc/ssh/test_host_key"));
+        keygen(&site.path("key"));
+        std::fs::copy(site.path("key.pub"), overlay.join("etc/ssh/test_keys")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        site.write(
+            "overlay/etc/ssh/test_config",
+            &format!(
+                "ListenAddress 127.0.0.1:{port}\nHostKey /etc/ssh/test_host_key\nPidFile none\nUsePAM no\nPasswordAuthentication no\n\
+                 PermitRootLogin yes\nStrictModes no\nAuthorizedKeysFile /etc/ssh/test_keys\nUseDNS no\n"
+            ),
+        );
+        let print = Command::new("ssh-keygen").arg("-lf").arg(overlay.join("etc/ssh/test_host_key.pub")).output().unwrap();
+        let print = String::from_utf8(print.stdout).unwrap().split(' ').nth(1).unwrap().to_owned();
+        site.write(
+            "inventory.yaml",
+            &format!(
+                "playbooks: [site.yaml]\nhosts:\n  pi: {{address: 127.0.0.1, port: {port}, user: root, key: key, host_key: \"{print}\"}}\n"
+            ),
+        );
+        std::fs::create_dir(site.path("node")).unwrap();
+        let log = std::fs::File::create(site.path("log")).unwrap();
+        let child = Command::new("unshare")
+            .args(["-mupf", "--kill-child", "/bin/sh", "-c", ENTER, "sh"])
+            .args([site.path("node"), base, overlay])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut node = Debian { site, init: 0, child };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let log = std::fs::read_to_string(node.site.path("log")).unwrap();
+            assert!(node.child.try_wait().unwrap().is_none(), "the node ended: {log}");
+            assert!(start.elapsed() < Duration::from_secs(60), "the node's sshd does not answer: {log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let children = format!("/proc/{0}/task/{0}/children", node.child.id());
+        node.init = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+        Some(node)
+    }
+
+    /// A path of the node, as seen from here.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.init))
+    }
+
+    pub fn text(&self, path: &str) -> String {
+        std::fs::read_to_string(self.inside(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A command by hand, in the node.
+    pub fn command(&self, script: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.init.to_string(), "-m", "-p", "-u", "-r", "-w", "/bin/sh", "-c", script]).stdin(Stdio::null());
+        command
+    }
+
+    pub fn by_hand(&self, script: &str) -> String {
+        let out = self.command(script).output().unwrap();
+        assert!(out.status.success(), "{script}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// What is installed, in which version, and in what state.
+    pub fn packages(&self) -> String {
+        self.by_hand("dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\\n'")
+    }
+
+    /// Whether a process of this name runs in the node.
+    pub fn runs(&self, name: &str) -> bool {
+        let space = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let ours = space(&self.init.to_string());
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok()).any(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name) && space(&pid) == ours
+        })
+    }
+
+    pub fn apply(&self, tasks: &str) -> Ended {
+        self.site.tasks(tasks);
+        self.site.apply()
+    }
+
+    pub fn has_nothing_to_do(&self) {
+        let plan = self.site.run(&["plan", "inventory.yaml", "--detailed-exitcode"]);
+        assert_eq!(plan.code, 0, "{}{}", plan.out, plan.err);
+        let again = self.site.apply();
+        assert!(again.out.contains("nothing to do"), "{}", again.out);
+    }
+
+    /// `tasks`, then a step that fails; exit 3.
+    pub fn fails(&self, tasks: &str) -> Ended {
+        self.site.tasks(&format!("{tasks}\n- name: Break\n  command: {{argv: [\"false\"]}}"));
+        let ended = self.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+        assert!(ended.err.contains("Break"), "another step failed:\n{}{}", ended.out, ended.err);
+        ended
+    }
+}

@@ -1,0 +1,59 @@
+//! The Debian root that tests share: made once by debootstrap, kept below `target/nodes`, never changed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const SUITE: &str = "trixie";
+/// A node that one can log in to, with cron, and with an init system that a container can boot.
+const INCLUDE: &str = "openssh-server,cron,systemd-sysv,dbus";
+const NAME: &str = "debian-13";
+
+/// What is missing here, if these tests cannot run.
+fn missing() -> Option<&'static str> {
+    if std::env::var_os("HOMELAB_TEST_QUICK").is_some_and(|value| value == "1") {
+        return Some("HOMELAB_TEST_QUICK=1");
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return Some("it takes root");
+    }
+    if !["/usr/sbin/debootstrap", "/sbin/debootstrap"].iter().any(|path| Path::new(path).exists()) {
+        return Some("debootstrap is not installed");
+    }
+    None
+}
+
+/// The root. None, with a line that says so, where it cannot be had and need not be.
+pub fn base() -> Option<PathBuf> {
+    if let Some(why) = missing() {
+        let must = std::env::var_os("CI").is_some() && why != "HOMELAB_TEST_QUICK=1";
+        assert!(!must, "{why}: under CI this test must run");
+        eprintln!("NOT TESTED: {why}");
+        return None;
+    }
+    // `target/debug/homelab` → `target/nodes`
+    let nodes = Path::new(env!("CARGO_BIN_EXE_homelab")).ancestors().nth(2).unwrap().join("nodes");
+    std::fs::create_dir_all(&nodes).unwrap();
+    let lock = File::create(nodes.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (root, part) = (nodes.join(NAME), nodes.join(format!("{NAME}.part")));
+    if !root.exists() {
+        let _ = std::fs::remove_dir_all(&part);
+        eprintln!("making {}: about a minute, once", root.display());
+        let log = File::create(nodes.join("log")).unwrap();
+        let mirror = std::env::var("HOMELAB_TEST_MIRROR").unwrap_or_else(|_| "http://deb.debian.org/debian".to_owned());
+        let done = Command::new("debootstrap")
+            .args(["--variant=minbase", &format!("--include={INCLUDE}"), SUITE])
+            .arg(&part)
+            .arg(mirror)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        let said = std::fs::read_to_string(nodes.join("log")).unwrap();
+        assert!(done.success(), "debootstrap failed: {}", said.lines().rev().take(5).collect::<Vec<_>>().join("\n"));
+        std::fs::rename(&part, &root).unwrap();
+    }
+    Some(root)
+}
