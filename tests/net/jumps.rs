@@ -25,7 +25,7 @@ fn a_node_behind_two_jumps_is_trusted_planned_and_applied() {
     let args = ["--limit", "node"];
     let plan = lan.expect(0, &["plan", "inventory.yaml", "--limit", "node", "-v"]);
     assert!(plan.out.contains("+deep"), "{}", plan.out);
-    assert!(plan.err.contains("3 connections, 1 exec channels"), "{}", plan.err);
+    assert!(plan.err.contains("3 connections, 1 exec channel, "), "{}", plan.err);
     let ended = lan.expect(0, &[&["apply", "inventory.yaml", "--yes"], &args[..]].concat());
     assert!(ended.out.contains("done: 1 changed"), "{}", ended.out);
     assert_eq!(node.text("/etc/motd"), "deep\n");

@@ -70,7 +70,7 @@ fn trusted_planned_applied_and_watched() {
     assert!(refused.err.contains("the host key is not known") && refused.out.is_empty(), "{}", refused.err);
     lan.trust();
     let plan = lan.expect(0, &["plan", "inventory.yaml", "-v"]);
-    assert!(plan.err.contains("cost: 1 connections, 1 exec channels"), "{}", plan.err);
+    assert!(plan.err.contains("cost: 1 connection, 1 exec channel, "), "{}", plan.err);
     assert!(!lan.path("sshd/lib/homelab").exists() && !file.exists(), "a plan leaves nothing behind");
     lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "over OpenSSH\n");
