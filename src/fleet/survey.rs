@@ -7,11 +7,13 @@ use super::open::open;
 use super::target::{Targets, cache_name};
 use super::wire::{Trouble, Wire};
 use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
+use crate::node::probe::Ran;
 use crate::node::program::NodeState;
 use crate::node::{Answers, Facts, Probe, World};
 use crate::plan::planner::{PlaySteps, plan_host};
 use crate::plan::{HostPlan, Outcome};
 use crate::playbook::{Body, Compiled, Config, HostKnown, Hosts, Known, Register, Step, compile, from_json, ownership};
+use crate::resource::Resource;
 use crate::transport::Pool;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,10 +283,7 @@ fn results(plays: &[(usize, Compiled)], plan: &HostPlan, world: &World) -> BTree
         let Some(line) = plan.lines.iter().find(|line| line.key == step.key) else { continue };
         let value = match (&line.outcome, &step.body) {
             (Outcome::AsWished, Body::Resource(resource)) => {
-                let ran = resource.look().iter().find_map(|probe| match probe {
-                    Probe::Run(command) if resource.reads() => world.ran(command),
-                    _ => None,
-                });
+                let ran = said(resource.as_ref(), world);
                 result(register, false, ran.map(|ran| (ran.rc, ran.stdout.as_str(), ran.stderr.as_str())))
             }
             (Outcome::Skipped(_), _) => result(register, false, None),
@@ -293,6 +292,17 @@ fn results(plays: &[(usize, Compiled)], plan: &HostPlan, world: &World) -> BTree
         looped(&mut items, &mut out, register, value);
     }
     out
+}
+
+/// What a read-only command has answered.
+pub fn said<'a>(resource: &dyn Resource, world: &'a World) -> Option<&'a Ran> {
+    if !resource.reads() {
+        return None;
+    }
+    resource.look().iter().find_map(|probe| match probe {
+        Probe::Run(command) => world.ran(command),
+        _ => None,
+    })
 }
 
 /// Results of the items of loops, by name, as they come in.

@@ -3,7 +3,7 @@
 use super::report::{StepEnd, StepReport};
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
-use crate::fleet::survey::{Items, compile_all};
+use crate::fleet::survey::{Items, compile_all, said};
 use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
@@ -302,7 +302,11 @@ impl HostRun {
                     if let Some(id) = &handler {
                         self.on.wire.handled(id).await?;
                     }
-                    self.register(index, false, None).await?;
+                    let ran = match self.step(index) {
+                        Some(Step { body: Body::Resource(resource), .. }) => said(resource.as_ref(), &self.on.world).cloned(),
+                        _ => None,
+                    };
+                    self.register(index, false, ran.as_ref().map(|ran| (ran.rc, ran.stdout.as_str(), ran.stderr.as_str()))).await?;
                 }
             }
         }

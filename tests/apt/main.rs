@@ -9,8 +9,12 @@
 #[path = "../e2e/site.rs"]
 mod site;
 
-mod accounts;
+#[allow(dead_code)] // shared with the tests of systemd
+#[path = "../support/debian.rs"]
 mod debian;
+#[path = "../support/repo.rs"]
+mod repo;
+
+mod accounts;
 mod locks;
 mod packages;
-mod repo;

@@ -22,7 +22,7 @@ pub const ACCOUNTS: &[&str] = &["etc/passwd", "etc/group", "etc/shadow", "etc/gs
 
 pub struct Node {
     pub site: Site,
-    /// busybox's `cp` keeps whole seconds only, and so does what it gives back.
+    /// busybox's `cp` keeps whole seconds only, of links nothing, and so does what it gives back.
     kept: Times,
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 pub enum Times {
     /// Modification times of files and links: what an exact undo gives back.
     OfFiles,
-    /// The same without fractions of a second.
+    /// Those of regular files, without fractions of a second.
     OfFilesInSeconds,
     /// All of them, directories and change times included: nothing at all has been touched.
     All,
@@ -43,7 +43,7 @@ fn walk(root: &Path, dir: &Path, times: Times, but: &[&str], out: &mut BTreeMap<
         let when = match times {
             Times::All => format!(" m {}.{:09} c {}.{:09}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()),
             Times::OfFiles if !kind.is_dir() => format!(" m {}.{:09}", meta.mtime(), meta.mtime_nsec()),
-            Times::OfFilesInSeconds if !kind.is_dir() => format!(" m {}", meta.mtime()),
+            Times::OfFilesInSeconds if kind.is_file() => format!(" m {}", meta.mtime()),
             Times::OfFiles | Times::OfFilesInSeconds => String::new(),
         };
         out.insert(name, format!("{:o} {}:{} {what}{when}", meta.mode(), meta.uid(), meta.gid()));

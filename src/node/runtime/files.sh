@@ -137,7 +137,7 @@ h_put() {
     if [ -e "$1" ]; then
       [ -d "$p" ] && [ ! -h "$p" ] && { h_fail "$y" "$p is a directory"; return 1; }
       t=$d/.homelab-$run-$y
-      e=$(cp -p -- "$1" "$t" 2>&1 && sync "$t" 2>&1 && mv -f -T -- "$t" "$p" 2>&1) || { rm -f -- "$t"; h_fail "$y" "$e"; return 1; }
+      e=$(cp -p -- "$1" "$t" 2>&1 && sync "$t" 2>&1 && h_over "$t" "$p" 2>&1) || { rm -f -- "$t"; h_fail "$y" "$e"; return 1; }
     fi
     h_done "$y"
     h_on || return
@@ -181,12 +181,18 @@ h_attr() {
   [ -z "$m" ] || h_each "$w" "chmod $m" "$@" || return
   h_done "$w"
 }
+# from, over what is no directory itself: busybox's mv looks where a link leads, and fails at a directory or in a circle; then the link goes first.
+h_over() {
+  if [ -h "$2" ]; then mv -f -T -- "$1" "$2" 2>/dev/null || { rm -f -- "$2" && mv -f -T -- "$1" "$2"; }
+  else mv -f -T -- "$1" "$2"
+  fi
+}
 # number, target, path
 h_link() {
   [ -d "$3" ] && [ ! -h "$3" ] && { h_fail "$1" "$3 is a directory"; return 1; }
   t=${3%/*}/.homelab-$run-$1
   if [ -e "$3" ] || [ -h "$3" ]; then
-    e=$(ln -s -- "$2" "$t" 2>&1 && mv -f -T -- "$t" "$3" 2>&1) || { rm -f -- "$t"; h_fail "$1" "$e"; return 1; }
+    e=$(ln -s -- "$2" "$t" 2>&1 && h_over "$t" "$3" 2>&1) || { rm -f -- "$t"; h_fail "$1" "$e"; return 1; }
   else e=$(ln -s -- "$2" "$3" 2>&1) || { h_fail "$1" "$e"; return 1; }
   fi
   h_done "$1"

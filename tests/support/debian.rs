@@ -1,4 +1,5 @@
-//! One Debian node: its own processes and files over the shared root, an sshd, and a site that has it as `pi`.
+//! One Debian node: its own processes and files over the shared root, an sshd, and a site that has it as `pi`. Its network is this
+//! machine's, of which it uses one port of 127.0.0.1.
 
 use crate::site::{Ended, Site};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[path = "../support/base.rs"]
+#[path = "base.rs"]
 mod base;
 
 pub struct Debian {
@@ -14,6 +15,8 @@ pub struct Debian {
     /// The first process, whose root is the node's.
     init: u32,
     child: Child,
+    /// Its control group, if it has one of its own.
+    group: Option<PathBuf>,
 }
 
 impl Drop for Debian {
@@ -21,10 +24,28 @@ impl Drop for Debian {
         // With `--kill-child`, all that runs in the node ends with this one.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let Some(group) = &self.group else { return };
+        // It can go when the last process in it has.
+        for _ in 0..250 {
+            if remove_group(group).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        eprintln!("the control group {} is left over", group.display());
     }
 }
 
-/// Makes the node's file system and becomes its sshd: where, the shared root, what is copied into the node.
+/// Starts the rest in a control group of its own, which an init system may divide further: its name, then as below.
+const GROUPED: &str = r#"
+g=/sys/fs/cgroup
+[ -d "$g/systemd" ] && g=$g/systemd
+mkdir "$g/$1" && echo $$ >"$g/$1/cgroup.procs" || exit
+shift
+exec unshare -mupfC --kill-child /bin/sh -c "$@"
+"#;
+
+/// Makes the node's file system and becomes its sshd or its init: where, the shared root, what is copied into the node, which.
 const ENTER: &str = r#"
 set -e
 c=$1
@@ -33,14 +54,53 @@ mount -t tmpfs none "$c"
 mkdir "$c/up" "$c/work" "$c/root"
 mount -t overlay none -o "lowerdir=$2,upperdir=$c/up,workdir=$c/work" "$c/root"
 cp -r "$3/." "$c/root/"
-mount -t proc proc "$c/root/proc"
-mount --rbind /dev "$c/root/dev"
-mkdir -p "$c/root/run/sshd"
+cd "$c/root"
+mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t tmpfs -o mode=755 none dev
+mkdir dev/pts dev/shm
+for d in null zero full random urandom tty; do : >"dev/$d"; mount --bind "/dev/$d" "dev/$d"; done
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+mount -t tmpfs -o mode=755 none run
+mkdir run/sshd
 hostname pi
-echo pi >"$c/root/etc/hostname"
-chroot "$c/root" apt-get -qq update
-exec chroot "$c/root" /usr/sbin/sshd -D -e -f /etc/ssh/test_config
+echo pi >etc/hostname
+chroot . apt-get -qq update
+if [ "$4" = sshd ]; then exec chroot . /usr/sbin/sshd -D -e -f /etc/ssh/test_config; fi
+mount -t sysfs -o ro none sys
+if [ -d /sys/fs/cgroup/systemd ]; then
+  mount -t tmpfs none sys/fs/cgroup
+  mkdir sys/fs/cgroup/systemd
+  mount -t cgroup -o none,name=systemd none sys/fs/cgroup/systemd
+else mount -t cgroup2 none sys/fs/cgroup
+fi
+# Its own sshd would take this machine's port 22.
+for u in ssh.service ssh.socket sshd.service console-getty.service systemd-modules-load.service; do ln -sf /dev/null "etc/systemd/system/$u"; done
+mkdir -p etc/systemd/system/multi-user.target.wants
+cat >etc/systemd/system/test-sshd.service <<END
+[Service]
+RuntimeDirectory=sshd
+ExecStart=/usr/sbin/sshd -D -e -f /etc/ssh/test_config
+KillMode=process
+END
+ln -s ../test-sshd.service etc/systemd/system/multi-user.target.wants/
+exec env -i container=other SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 \
+  SYSTEMD_PROC_CMDLINE='SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1 systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1' \
+  PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /sbin/init
 "#;
+
+fn remove_group(group: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_group(&entry.path())?;
+        }
+    }
+    std::fs::remove_dir(group)
+}
 
 fn keygen(path: &Path) {
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).stdin(Stdio::null()).status().unwrap();
@@ -48,8 +108,20 @@ fn keygen(path: &Path) {
 }
 
 impl Debian {
-    /// None where there can be none and none is demanded.
+    /// A node without an init system. None where there can be none and none is demanded.
     pub fn start() -> Option<Debian> {
+        Self::enter("sshd")
+    }
+
+    /// A node on which systemd runs.
+    pub fn boot() -> Option<Debian> {
+        let node = Self::enter("init")?;
+        // Not `running` but `degraded` is well enough; it is over with starting in either case.
+        let _ = node.command("systemctl is-system-running --wait").output();
+        Some(node)
+    }
+
+    fn enter(how: &str) -> Option<Debian> {
         let base = base::base()?;
         let site = Site::bare();
         let overlay = site.path("overlay");
@@ -78,15 +150,26 @@ impl Debian {
         );
         std::fs::create_dir(site.path("node")).unwrap();
         let log = std::fs::File::create(site.path("log")).unwrap();
-        let child = Command::new("unshare")
-            .args(["-mupf", "--kill-child", "/bin/sh", "-c", ENTER, "sh"])
+        let (mut command, group) = if how == "init" {
+            let name = format!("homelab-test-{}-{port}", std::process::id());
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", GROUPED, "sh", &name, ENTER, "sh"]);
+            let groups = [Path::new("/sys/fs/cgroup/systemd"), Path::new("/sys/fs/cgroup")];
+            (command, groups.into_iter().find(|path| path.is_dir()).map(|path| path.join(name)))
+        } else {
+            let mut command = Command::new("unshare");
+            command.args(["-mupf", "--kill-child", "/bin/sh", "-c", ENTER, "sh"]);
+            (command, None)
+        };
+        let child = command
             .args([site.path("node"), base, overlay])
+            .arg(how)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut node = Debian { site, init: 0, child };
+        let mut node = Debian { site, init: 0, child, group };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let log = std::fs::read_to_string(node.site.path("log")).unwrap();

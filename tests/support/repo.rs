@@ -1,9 +1,11 @@
 //! Packages made here, in a repository that is a directory of the node: nothing comes from a network.
+//!
+//! `greeter` brings a configuration file, a user and a directory of that user's; `greeterd` a configuration file and a service;
+//! `broken` cannot be configured.
 
 use std::path::Path;
 use std::process::Command;
 
-/// `greeter` brings a configuration file, a user and a directory of that user's; `broken` cannot be configured.
 const GREETER_POSTINST: &str = "#!/bin/sh\nset -e\nid greeter >/dev/null 2>&1 || useradd --system --no-create-home greeter\nmkdir -p /var/lib/greeter\nchown greeter: /var/lib/greeter\n";
 const GREETER_POSTRM: &str = "#!/bin/sh\nset -e\n[ \"$1\" = purge ] || exit 0\nrm -rf /var/lib/greeter\nuserdel greeter 2>/dev/null || true\n";
 
@@ -14,6 +16,7 @@ pub fn make(dir: &Path) {
     for (name, version, scripts) in [
         ("greeter", "1.0", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)][..]),
         ("greeter", "1.1", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)]),
+        ("greeterd", "1.0", &[]),
         ("broken", "1.0", &[("postinst", "#!/bin/sh\necho the licence server does not answer >&2\nexit 1\n")]),
     ] {
         let control = format!(
@@ -29,7 +32,13 @@ pub fn make(dir: &Path) {
         put("DEBIAN/control", &control, 0o644);
         put("DEBIAN/conffiles", &format!("/etc/{name}.conf\n"), 0o644);
         put(&format!("etc/{name}.conf"), &format!("greeting = default of {version}\n"), 0o644);
-        put(&format!("usr/bin/{name}"), "#!/bin/sh\necho hello\n", 0o755);
+        if name == "greeterd" {
+            let unit = "[Service]\nExecStartPre=/usr/bin/greeterd\nExecStart=sleep infinity\n[Install]\nWantedBy=multi-user.target\n";
+            put("usr/lib/systemd/system/greeterd.service", unit, 0o644);
+            put("usr/bin/greeterd", "#!/bin/sh\ncat /etc/greeterd.conf >/run/greeterd\n", 0o755);
+        } else {
+            put(&format!("usr/bin/{name}"), "#!/bin/sh\necho hello\n", 0o755);
+        }
         for (script, text) in scripts {
             put(&format!("DEBIAN/{script}"), text, 0o755);
         }

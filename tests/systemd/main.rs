@@ -1,0 +1,14 @@
+//! A Debian on which systemd runs: what ends in a service, and its way back. Where it is not run: as in `tests/apt`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[allow(dead_code)] // shared with the other tests of the binary
+#[path = "../e2e/site.rs"]
+mod site;
+#[allow(dead_code)] // shared with the tests of apt
+#[path = "../support/debian.rs"]
+mod debian;
+#[path = "../support/repo.rs"]
+mod repo;
+
+mod services;
