@@ -3,7 +3,7 @@
 //! Needs root and debootstrap; without them, or with `HOMELAB_TEST_QUICK=1`, each test says that it was not run, but under
 //! `CI=true` it must run or fail. The root is made once, in `target/nodes`; each node is a copy-on-write view of it, gone with its test.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[allow(dead_code)] // shared with the other tests of the binary
 #[path = "../e2e/site.rs"]

@@ -12,7 +12,9 @@ mod remote;
 mod rounds;
 
 mod cost;
+mod fleet;
 mod interrupted;
 mod killed;
 mod large;
+mod names;
 mod watched;

@@ -1,6 +1,6 @@
 //! A Debian on which systemd runs: what ends in a service, and its way back. Where it is not run: as in `tests/apt`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[allow(dead_code)] // shared with the other tests of the binary
 #[path = "../e2e/site.rs"]

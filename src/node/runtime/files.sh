@@ -181,9 +181,10 @@ h_attr() {
   [ -z "$m" ] || h_each "$w" "chmod $m" "$@" || return
   h_done "$w"
 }
-# from, over what is no directory itself: busybox's mv looks where a link leads, and fails at a directory or in a circle; then the link goes first.
+# from, over what is no directory itself. mv looks where links lead: busybox's fails at a directory or in a circle, coreutils' at a link to
+# what it replaces. Then what is there goes first.
 h_over() {
-  if [ -h "$2" ]; then mv -f -T -- "$1" "$2" 2>/dev/null || { rm -f -- "$2" && mv -f -T -- "$1" "$2"; }
+  if [ -h "$1" ] || [ -h "$2" ]; then mv -f -T -- "$1" "$2" 2>/dev/null || { rm -f -- "$2" && mv -f -T -- "$1" "$2"; }
   else mv -f -T -- "$1" "$2"
   fi
 }
