@@ -116,6 +116,12 @@ impl World {
                 }
             }
             Op::Group { name, present, gid, .. } => {
+                // What belongs to the old number no longer belongs to the name.
+                if let (Some(before), Some(gid)) = (self.group(name).flatten(), gid)
+                    && before.gid != *gid
+                {
+                    self.renumbered.push((name.clone(), before.gid));
+                }
                 let entry = present.then(|| {
                     let mut entry = self.group(name).flatten().unwrap_or_default();
                     entry.gid = gid.unwrap_or(entry.gid);

@@ -28,6 +28,8 @@ pub struct World {
     pub(super) crontabs: BTreeMap<String, Option<String>>,
     pub(super) sysctls: BTreeMap<String, String>,
     pub(super) hostname: Option<String>,
+    /// Groups that will have another number, with the old one.
+    pub(super) renumbered: Vec<(String, u32)>,
     pub(super) providers: Vec<Provider>,
     /// What the last planned op changes.
     pub(super) changed: Option<Cause>,
@@ -88,6 +90,16 @@ impl World {
     }
 
     fn seen_path(&self, path: &str) -> Option<Node> {
+        let mut node = self.seen_as_was(path)?;
+        if let Node::File(super::probe::File { attrs, .. }) | Node::Dir(attrs) | Node::Other(attrs) = &mut node
+            && self.renumbered.iter().any(|(group, gid)| *group == attrs.group && *gid == attrs.gid)
+        {
+            attrs.group = attrs.gid.to_string();
+        }
+        Some(node)
+    }
+
+    fn seen_as_was(&self, path: &str) -> Option<Node> {
         let mut best: Option<Node> = None;
         for depth in [Depth::Stat, Depth::Digest] {
             if let Some(Answer::Path(node)) = self.seen.get(&Probe::Path { path: path.to_owned(), depth }) {

@@ -84,6 +84,17 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn step(&mut self, task: &'a Task, context: &Context<'a>, key: String, item: Option<String>, body: Body) -> Step {
         let notify = self.notify(task, context);
+        if let (Body::Resource(resource), Some(register)) = (&body, &task.register)
+            && register.keep
+            && resource.reads()
+        {
+            self.out.problems.push(
+                Diagnostic::config("what only reads is asked at every look; there is nothing to keep")
+                    .maybe_at(register.span.as_ref().or(task.span.as_ref()))
+                    .label("`keep` of a `read_only` command")
+                    .hint("leave `keep` out, or let a command that acts make the value"),
+            );
+        }
         let item = item.or_else(|| context.item.clone());
         let label = label::of(task, &context.role, item.as_deref(), &body, &mut self.renderer(&context.scope));
         let key = if self.taken.insert(key.clone()) { key } else { format!("{key}'") };

@@ -1,7 +1,7 @@
 //! The binary against sandbox nodes that live dangerously: killed controllers, cut lines, odd names, large files, and
 //! onlookers.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[allow(dead_code, reason = "shared with `e2e`, which uses the rest")]
 #[path = "../e2e/site.rs"]
