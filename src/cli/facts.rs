@@ -22,17 +22,11 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     let loaded = match load(&args.selection, None, printer) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("facts", &problems),
     };
     let FactsFound { facts, problems, asleep } = match look_for_facts(&loaded, &args.reach, printer).await {
         Ok(found) => found,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("facts", &problems),
     };
     if printer.json {
         let hosts: Map<String, Value> = facts.iter().map(|(host, facts)| (host.clone(), json!(facts))).collect();
@@ -43,7 +37,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
             let mut lines = Vec::new();
             flatten("", &json!(facts), &mut lines);
             for (name, value) in lines {
-                printer.say(&format!("  {name:<26} {value}"));
+                printer.say(&format!("  {name:<26} {}", super::printer::plain(&value)));
             }
         }
         for host in &asleep {

@@ -1,17 +1,16 @@
 # A run: the lock, the journal, the boundary at which a program may stop, the end.
-run= R= stop= acted=
+run= R= stop=
 trap h_bye EXIT
 # The input is over, or the line is gone: what is open is left for resume or rollback, and nobody is kept out. A run that
 # has not acted has nothing to resume: what was sent for it goes.
 h_bye() {
-  [ "$run" ] && {
-    printf 'I\n' >>"$R/journal"
-    [ "$acted" ] || rm -rf "$R/s"
-    sync "$R/journal"
-  } 2>/dev/null
+  # Where nothing was done, nothing was interrupted.
+  if [ "$run" ] && ! grep -q '^[BP] ' "$R/journal"; then h_note E; h_closed; run=; fi 2>/dev/null
+  [ "$run" ] && { printf 'I\n' >>"$R/journal"; sync "$R/journal"; } 2>/dev/null
   run=
   h_unlock
 }
+h_closed() { h_line "$S/open"; [ "$v" != "$run" ] || rm -rf "$R/s" "$S/open"; }
 h_unlock() {
   [ "$H" ] || return 0
   H=
@@ -100,7 +99,6 @@ h_fail() {
 }
 # Journal lines that must be on disk before what they announce.
 h_journal() {
-  acted=1
   e=$({ printf '%s' "$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && return
   h_fail "$1" "the journal cannot be written: $e"
   return 1
