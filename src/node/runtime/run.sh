@@ -3,10 +3,13 @@ run= R= stop=
 trap h_bye EXIT
 # The input is over, or the line is gone: what is open is left for resume or rollback, and nobody is kept out.
 h_bye() {
+  # Where nothing was done, nothing was interrupted.
+  if [ "$run" ] && ! grep -q '^[BP] ' "$R/journal"; then h_note E; h_closed; run=; fi 2>/dev/null
   [ "$run" ] && { printf 'I\n' >>"$R/journal"; sync "$R/journal"; } 2>/dev/null
   run=
   h_unlock
 }
+h_closed() { h_line "$S/open"; [ "$v" != "$run" ] || rm -rf "$R/s" "$S/open"; }
 h_unlock() {
   [ "$H" ] || return 0
   H=

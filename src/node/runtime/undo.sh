@@ -26,6 +26,8 @@ h_unwind() {
   sync -f "$S" 2>/dev/null || sync
   [ "$h_stuck" ] && return 1
   h_note X
+  h_closed
+  run=
   h_f unwound "$1" ''
 }
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
