@@ -73,8 +73,18 @@ impl HostRun {
         marks.dedup();
         let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
         let probes: Vec<Probe> = probes.into_iter().collect();
-        let (done, answers) = self.on.wire.act(&marks, &ops, &probes, timeout).await?;
+        let acted = self.on.wire.act(&marks, &ops, &probes, timeout).await;
+        if acted.is_err() {
+            acts.iter().for_each(|act| self.set(act.line, StepEnd::Unknown));
+        }
+        let (done, answers) = acted?;
         self.on.world.learn(answers);
+        // One that fails does not hide that those after it in the batch have been done.
+        for act in acts {
+            if act.ops().all(|(number, _)| matches!(done.get(&number), Some(Done::Ok(_)))) {
+                self.set(act.line, StepEnd::Done);
+            }
+        }
         for act in acts {
             let label = self.on.plan.lines[act.line].label.clone();
             let mut ran = None;
@@ -86,11 +96,13 @@ impl HostRun {
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
                         return Err(self.failed(&label, why));
                     }
-                    None => return Err(self.failed(&label, "the node did not say what came of it")),
+                    None => {
+                        self.set(act.line, StepEnd::Failed);
+                        return Err(self.failed(&label, "the node did not say what came of it"));
+                    }
                 }
             }
             self.verify(act.line, &label)?;
-            self.set(act.line, StepEnd::Done);
             self.events.tell(&self.on.host, What::Done(label, act.change.mark));
             let line = &self.on.plan.lines[act.line];
             let (notify, handler) = (line.notify.clone(), line.handler.clone());

@@ -12,13 +12,13 @@ pub enum End {
     AsWished,
     /// All done and verified.
     Done,
-    /// A step failed; what was done stays (`rollback: none`, or nothing had been done).
+    /// A step failed or the line was lost under way; what was done stays.
     Failed,
     /// A step failed and everything was taken back and verified.
     TakenBack,
     /// A step failed and taking back failed too.
     Stuck,
-    /// Never reached, or lost under way.
+    /// Never reached, or lost before anything was done.
     Unreachable,
     /// Refused before anything was done: stale, locked, or wrong.
     Refused,
@@ -36,6 +36,8 @@ pub enum StepEnd {
     AsWished,
     /// Failed.
     Failed,
+    /// Begun; the line was lost before the node said what came of it.
+    Unknown,
     /// Done, then undone.
     Undone,
     /// Done, and it cannot be undone.

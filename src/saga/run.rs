@@ -80,14 +80,20 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     .await;
     order
         .iter()
-        .filter_map(|host| {
-            let member = members.remove(host)?;
+        .map(|host| {
+            let Some(member) = members.remove(host) else { return ended_early(host) };
             let end = member.end.unwrap_or(End::Failed);
             let problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
             orders.events.tell(host, What::Finished(String::new()));
-            Some(member.run.report_of(end, problems, member.residue))
+            member.run.report_of(end, problems, member.residue)
         })
         .collect()
+}
+
+/// A host whose part of the run broke off inside this program: it must not be missing from what is reported.
+fn ended_early(host: &str) -> HostReport {
+    let problem = Diagnostic::new(Kind::Failed, format!("{host}: performing it ended early, through a defect of homelab")).hint("plan again to see how far it came");
+    HostReport { host: host.to_owned(), steps: Vec::new(), end: End::Failed, problems: problem.into(), residue: Vec::new() }
 }
 
 impl Member {
@@ -156,8 +162,9 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         if orders.stop.load(Ordering::SeqCst) || failures > tolerated {
             break;
         }
-        reached.extend(batch.iter().cloned());
-        at_once(orders, members, &batch, move |mut member, _| async move {
+        let going: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(|member| member.end.is_none())).cloned().collect();
+        reached.extend(batch);
+        at_once(orders, members, &going, move |mut member, _| async move {
             if let Err(failure) = member.run.play(index).await {
                 member.fail(failure);
             }
@@ -168,11 +175,12 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
             let results = first.run.once(index);
             members.values_mut().for_each(|member| member.run.told(&results));
         }
-        let failed: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect();
+        // Whoever got lost under way has failed the play too, but cannot be asked to take anything back.
+        let failed: Vec<String> = going.into_iter().filter(|host| members.get(host).is_none_or(Member::failed)).collect();
         failures += failed.len();
         let back = match play.rollback {
             Rollback::None => Vec::new(),
-            Rollback::Host => failed.clone(),
+            Rollback::Host => failed.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect(),
             Rollback::Play if failed.is_empty() => Vec::new(),
             Rollback::Play => reached.clone(),
         };
@@ -181,24 +189,21 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
             break;
         }
     }
-    // Whoever stays as it is must not keep its lock.
-    for member in members.values_mut().filter(|member| member.failure.is_some()) {
-        member.run.abandon().await;
-    }
     let stopped = orders.stop.load(Ordering::SeqCst);
-    let too_many = failures > tolerated;
-    for member in members.values_mut().filter(|member| member.end.is_none()) {
+    for (host, member) in members.iter_mut().filter(|(_, member)| member.end.is_none()) {
         if stopped {
-            member.run.abandon().await;
             member.fail(Failure::Stopped);
-        } else if too_many && orders.config.plays_of(&member.run.on.host).contains(&index) && !reached.contains(&member.run.on.host) {
-            member.run.abandon().await;
+        } else if play.hosts.contains(host) && !reached.contains(host) {
             member.fail(Failure::Step(
-                Diagnostic::new(Kind::Failed, format!("{}: not begun: too many hosts failed before it", member.run.on.host))
-                    .hint("`max_failures` of the play says how many may")
+                Diagnostic::new(Kind::Failed, format!("{host}: not begun: the play `{}` stopped when others failed before it", play.name))
+                    .hint("`max_failures` and `rollback` of the play say when it stops")
                     .into(),
             ));
         }
+    }
+    // Whoever stays as it is must not keep its lock.
+    for member in members.values_mut().filter(|member| member.failure.is_some()) {
+        member.run.abandon().await;
     }
 }
 
@@ -233,6 +238,11 @@ fn batches(play: &Play) -> Vec<Vec<String>> {
 }
 
 impl Member {
+    /// Failed in the middle, and not by the user's wish.
+    fn failed(&self) -> bool {
+        self.end == Some(End::Failed) && self.failure.is_some()
+    }
+
     /// Failed by a step, not by the line or by the user's wish.
     fn step_failed(&self) -> bool {
         matches!(self.failure, Some(Failure::Step(_)))
@@ -245,7 +255,8 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     let mut running = tokio::task::JoinSet::new();
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
-        if matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
             members.insert(host.clone(), member);
             continue;
         }

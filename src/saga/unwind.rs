@@ -18,7 +18,7 @@ impl HostRun {
         for (op, end) in &unwound.ops {
             if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
                 step.end = match (end, step.end) {
-                    (Ok(true), StepEnd::Failed) => StepEnd::Failed,
+                    (Ok(true), end @ (StepEnd::Failed | StepEnd::Left)) => end,
                     (Ok(true), _) => StepEnd::Undone,
                     (Ok(false), _) | (Err(_), _) => StepEnd::Left,
                 };
