@@ -142,7 +142,8 @@ fn plan_resource(resource: &dyn Resource, become_: bool, world: &mut World) -> R
         ops,
     };
     // The effects of a change that cannot be are not to be believed: take them back on an unmet need.
-    let before = world.clone();
+    // One op alone has no effect before its needs are judged, and a copy for each of a thousand changes would be quadratic.
+    let before = (change.ops.len() > 1).then(|| world.clone());
     for op in &change.ops {
         for need in op.needs() {
             match world.need(&need) {
@@ -151,7 +152,9 @@ fn plan_resource(resource: &dyn Resource, become_: bool, world: &mut World) -> R
                     change.open.get_or_insert(cause);
                 }
                 Standing::Refuted => {
-                    *world = before;
+                    if let Some(before) = before {
+                        *world = before;
+                    }
                     return Err(Block::Unmet(need));
                 }
             }
@@ -172,7 +175,11 @@ fn drop_identity(ops: &mut [Op], world: &World) {
         let fresh = |path: &str| matches!(world.path(path), None | Some(Node::Absent));
         match op {
             Op::Put { path, owner, .. } | Op::Mkdir { path, owner, .. } if owner.is_none() && fresh(path) => *owner = Some(login.clone()),
-            Op::Run { command, .. } if command.user.is_none() => command.user = Some(login.clone()),
+            Op::Run { command, undo, .. } => {
+                for command in [Some(command), undo.as_mut()].into_iter().flatten() {
+                    command.user.get_or_insert_with(|| login.clone());
+                }
+            }
             _ => {}
         }
     }
