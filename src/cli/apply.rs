@@ -4,12 +4,12 @@ use super::args::{Diffs, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, problems as problems_json, show_all};
-use super::printer::{count, paint, style};
+use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
 use super::show::Counts;
 use super::{Exit, Printer};
-use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Grade;
 use crate::plan::Outcome;
 use crate::plan::saved::{SavedHost, SavedPlan};
@@ -52,10 +52,7 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     match apply(args, printer).await {
         Ok(exit) => exit,
-        Err(problems) => {
-            printer.problems(&problems);
-            Exit::of(&problems)
-        }
+        Err(problems) => printer.fail("apply", &problems),
     }
 }
 
@@ -64,17 +61,22 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         true => Some(SavedPlan::read(&args.what)?),
         false => None,
     };
+    let mut reach = args.reach.clone();
+    let mut identity = args.narrow.identity.clone();
     if let Some(saved) = &saved {
+        alone(args)?;
+        // What is named on the command line is named from here.
+        reach.known_hosts.iter_mut().chain(&mut identity).for_each(|path| *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone()));
         // Names in a plan are those of the place where it was made.
         std::env::set_current_dir(&saved.directory).map_err(|error| {
             Diagnostic::config(format!("cannot go to {}, where this plan was made: {error}", saved.directory.display())).hint("make the plan again here")
         })?;
     }
-    let selection = selection(args, saved.as_ref());
+    let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
-    let looked = look(&loaded, &args.reach, true, printer).await?;
+    let looked = look(&loaded, &reach, true, printer).await?;
     if let Some(saved) = &saved {
-        still_holds(saved, &looked)?;
+        still_holds(saved, &looked, printer.masker())?;
     }
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     let planned = looked.problems();
@@ -87,18 +89,18 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     if planned.0.iter().any(|problem| problem.kind == Kind::Config) {
         // A configuration that does not hold on one host is mended first, not applied to the others.
         printer.note("nothing was changed");
+        tell(&looked, printer);
         return Ok(exit);
     }
     let pending = looked.hosts.iter().any(|host| Counts::of(&host.plan).pending());
     if !pending || args.dry_run {
-        if printer.json {
-            printer.out(&format!("{}\n", document("apply", &looked)));
-        }
+        tell(&looked, printer);
         looked.cost(printer);
         return Ok(exit);
     }
     if !agreed(args, &looked, printer)? {
         printer.note("nothing was changed");
+        tell(&looked, printer);
         return Ok(exit.and(Exit::Error));
     }
     let document = document("apply", &looked);
@@ -117,7 +119,34 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     Ok(exit)
 }
 
-fn selection(args: &Args, saved: Option<&SavedPlan>) -> Selection {
+/// The document of an apply that performs nothing.
+fn tell(looked: &Looked, printer: &Printer) {
+    if printer.json {
+        printer.out(&format!("{}\n", document("apply", looked)));
+    }
+}
+
+/// A saved plan is performed as it is: nothing narrows or changes it.
+fn alone(args: &Args) -> Result<(), Diagnostics> {
+    let narrow = &args.narrow;
+    let given = [
+        ("--playbook", !args.playbooks.is_empty()),
+        ("--limit", narrow.limit.is_some()),
+        ("--tags", !narrow.tags.is_empty()),
+        ("--set", !narrow.sets.is_empty()),
+        ("--start-at", args.start_at.is_some()),
+    ];
+    let mut problems = Diagnostics::new();
+    for (option, _) in given.iter().filter(|(_, given)| *given) {
+        problems.push(
+            Diagnostic::new(Kind::Usage, format!("`{option}` has no meaning with a saved plan, which is performed as it was made"))
+                .hint(format!("leave it out, or make another plan: `homelab plan INVENTORY {option} … --out FILE`")),
+        );
+    }
+    problems.into_result(())
+}
+
+fn selection(args: &Args, saved: Option<&SavedPlan>, identity: Vec<PathBuf>) -> Selection {
     match saved {
         None => Selection { inventory: args.what.clone(), playbooks: args.playbooks.clone(), narrow: args.narrow.clone() },
         Some(saved) => Selection {
@@ -127,16 +156,16 @@ fn selection(args: &Args, saved: Option<&SavedPlan>) -> Selection {
                 limit: saved.limit.clone(),
                 tags: saved.tags.clone(),
                 sets: saved.sets.clone(),
-                identity: args.narrow.identity.clone(),
+                identity,
             },
         },
     }
 }
 
 /// A saved plan is performed as it was made, or not at all.
-fn still_holds(saved: &SavedPlan, looked: &Looked) -> Result<(), Diagnostics> {
+fn still_holds(saved: &SavedPlan, looked: &Looked, masker: &Masker) -> Result<(), Diagnostics> {
     let mut problems = looked.problems();
-    let now = looked.saved();
+    let now = looked.saved(masker);
     for (host, plan) in &saved.hosts {
         match now.get(host) {
             Some(now) => problems.0.extend(plan.stale(host, now).0),
@@ -188,7 +217,7 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
         owner: owner(),
         all_or_none: saved,
     };
-    let reports = perform(&orders, looked.hosts).await;
+    let mut reports = perform(&orders, looked.hosts).await;
     drop(orders);
     watch.abort();
     progress.finish().await;
@@ -196,13 +225,21 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
     for report in &reports {
         printer.problems(&report.problems);
     }
+    // Said above already, and not to be missed here.
+    reports.extend(looked.failed.iter().map(|(host, problems)| HostReport {
+        host: host.clone(),
+        steps: Vec::new(),
+        end: if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused },
+        problems: problems.clone(),
+        residue: Vec::new(),
+    }));
     if !printer.json {
         printer.say(&paint(style::BOLD, "Summary"));
         let width = reports.iter().map(|report| report.host.chars().count()).max().unwrap_or(0);
         for report in &reports {
             printer.say(&format!("  {:<width$}  {}", report.host, summary(report)));
             for line in &report.residue {
-                printer.say(&format!("  {:<width$}    {line}", ""));
+                printer.say(&format!("  {:<width$}    {}", "", plain(line)));
             }
         }
     }
@@ -248,7 +285,11 @@ fn summary(report: &HostReport) -> String {
     match report.end {
         End::AsWished => paint(style::DIM, "nothing to do"),
         End::Done => paint(style::CREATE, format!("done: {done} changed")),
-        End::Failed => paint(style::REMOVE, format!("failed: {done} done and left, {} failed, {} not begun", report.count(StepEnd::Failed), report.count(StepEnd::NotBegun))),
+        End::Failed => {
+            let unknown = report.count(StepEnd::Unknown);
+            let unknown = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+            paint(style::REMOVE, format!("failed: {done} done and left, {} failed{unknown}, {} not begun", report.count(StepEnd::Failed), report.count(StepEnd::NotBegun)))
+        }
         End::TakenBack => {
             let left = report.count(StepEnd::Left);
             let rest = if left > 0 { format!(", {left} could not be") } else { String::new() };

@@ -24,10 +24,7 @@ pub struct Args {
 pub fn run(args: &Args, printer: &Printer) -> Exit {
     let loaded = match load(&args.selection, None, printer) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("check", &problems),
     };
     if let Some([host, name]) = args.explain.as_deref() {
         return explain(&loaded, host, name, printer);
@@ -37,7 +34,7 @@ pub fn run(args: &Args, printer: &Printer) -> Exit {
     let config = &loaded.config;
     let (hosts, plays) = (config.hosts().len(), config.plays.len());
     if printer.json {
-        let document = json!({"version": 1, "command": "check", "hosts": hosts, "plays": plays, "problems": problems.0.len()});
+        let document = json!({"version": 1, "command": "check", "hosts": hosts, "plays": plays, "problems": super::plan::problems(&problems)});
         printer.out(&format!("{document}\n"));
     } else if problems.is_empty() {
         printer.say(&format!("{} {}, {}", paint(style::CREATE, "ok"), count(hosts, "host"), count(plays, "play")));
@@ -64,13 +61,11 @@ pub fn check(loaded: &Loaded) -> Diagnostics {
 fn explain(loaded: &Loaded, host: &str, name: &str, printer: &Printer) -> Exit {
     if !loaded.config.inventory.hosts.contains_key(host) {
         let hint = crate::lang::suggest::hint(host, loaded.config.inventory.hosts.keys().map(String::as_str), "`homelab check` reads it from the inventory");
-        printer.problems(&Diagnostic::new(Kind::Usage, format!("there is no host `{host}`")).hint(hint).into());
-        return Exit::Usage;
+        return printer.fail("explain", &Diagnostic::new(Kind::Usage, format!("there is no host `{host}`")).hint(hint).into());
     }
     let origins = loaded.config.explain(host, name);
     if origins.is_empty() {
-        printer.problems(&Diagnostic::new(Kind::Usage, format!("`{name}` is not set for {host}")).hint("plays, tasks and roles may still set it").into());
-        return Exit::Error;
+        return printer.fail("explain", &Diagnostic::config(format!("`{name}` is not set for {host}")).hint("plays, tasks and roles may still set it").into());
     }
     if printer.json {
         let list: Vec<_> = origins.iter().map(|o| json!({

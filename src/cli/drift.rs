@@ -25,17 +25,11 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     let loaded = match load(&args.selection, None, printer) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("drift", &problems),
     };
     let mut looked = match look(&loaded, &args.reach, false, printer).await {
         Ok(looked) => looked,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("drift", &problems),
     };
     let mut exit = Exit::of(&looked.problems());
     for surveyed in &mut looked.hosts {

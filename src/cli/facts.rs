@@ -22,28 +22,22 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     let loaded = match load(&args.selection, None, printer) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("facts", &problems),
     };
     let (facts, problems) = match look_for_facts(&loaded, &args.reach, printer).await {
         Ok(found) => found,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("facts", &problems),
     };
     if printer.json {
         let hosts: Map<String, Value> = facts.iter().map(|(host, facts)| (host.clone(), json!(facts))).collect();
-        printer.out(&format!("{}\n", json!({"version": 1, "command": "facts", "hosts": hosts})));
+        printer.out(&format!("{}\n", json!({"version": 1, "command": "facts", "hosts": hosts, "problems": super::plan::problems(&problems)})));
     } else {
         for (host, facts) in &facts {
             printer.say(&paint(style::BOLD, host));
             let mut lines = Vec::new();
             flatten("", &json!(facts), &mut lines);
             for (name, value) in lines {
-                printer.say(&format!("  {name:<26} {value}"));
+                printer.say(&format!("  {name:<26} {}", super::printer::plain(&value)));
             }
         }
     }

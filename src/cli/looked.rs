@@ -9,7 +9,7 @@ use super::{Exit, Printer};
 use crate::fleet::event::Events;
 use crate::fleet::survey::{self, Survey, Surveyed};
 use crate::fleet::target::Targets;
-use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Facts;
 use crate::plan::saved::SavedHost;
 use crate::playbook::Body;
@@ -42,7 +42,7 @@ impl Looked {
     }
 
     /// The part of a saved plan that says what was seen and planned.
-    pub fn saved(&self) -> BTreeMap<String, SavedHost> {
+    pub fn saved(&self, masker: &Masker) -> BTreeMap<String, SavedHost> {
         self.hosts
             .iter()
             .map(|surveyed| {
@@ -54,7 +54,7 @@ impl Looked {
                         },
                     )
                 };
-                (surveyed.host.clone(), SavedHost::of(&surveyed.plan, probes, surveyed.world.seen()))
+                (surveyed.host.clone(), SavedHost::of(&surveyed.plan, probes, surveyed.world.seen(), masker))
             })
             .collect()
     }

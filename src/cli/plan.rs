@@ -35,17 +35,11 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     let loaded = match load(&args.selection, None, printer) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("plan", &problems),
     };
     let looked = match look(&loaded, &args.reach, false, printer).await {
         Ok(looked) => looked,
-        Err(problems) => {
-            printer.problems(&problems);
-            return Exit::of(&problems);
-        }
+        Err(problems) => return printer.fail("plan", &problems),
     };
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     printer.problems(&looked.problems());
@@ -89,7 +83,7 @@ fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -
     plan.limit.clone_from(&args.selection.narrow.limit);
     plan.tags.clone_from(&args.selection.narrow.tags);
     plan.sets.clone_from(&args.selection.narrow.sets);
-    plan.hosts = looked.saved();
+    plan.hosts = looked.saved(loaded.config.identities.masker());
     plan.write(path).map_err(|error| Diagnostic::config(format!("cannot write {}: {error}", path.display())).hint("is the directory yours to write in?"))
 }
 

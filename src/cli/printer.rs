@@ -2,11 +2,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
 
+use super::Exit;
 use super::args::{Color, Output};
 use crate::lang::Diagnostics;
 use crate::lang::mask::Masker;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use serde_json::json;
 use std::io::{IsTerminal, Write};
 
 /// How things look.
@@ -91,12 +93,26 @@ impl Printer {
         self.err(&format!("{line}\n"));
     }
 
+    /// The end of a command that came to nothing: its problems, in JSON where that is wanted, and what they mean.
+    pub fn fail(&self, command: &str, problems: &Diagnostics) -> Exit {
+        self.problems(problems);
+        if self.json {
+            self.out(&format!("{}\n", json!({"version": 1, "command": command, "problems": super::plan::problems(problems)})));
+        }
+        Exit::of(problems)
+    }
+
     /// Problems.
     pub fn problems(&self, problems: &Diagnostics) {
         if !problems.is_empty() {
             self.err(&format!("{}\n", problems.render(self.color()).trim_end()));
         }
     }
+}
+
+/// `text` of a node without what could steer the terminal; lines stay lines.
+pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    crate::lang::printable(text)
 }
 
 /// `1 host`, `2 hosts`.

@@ -1,6 +1,6 @@
 //! A plan as people read it.
 
-use super::printer::{count, paint, style};
+use super::printer::{count, paint, plain, style};
 use crate::node::Grade;
 use crate::plan::{Change, Detail, HostPlan, Line, Mark, Outcome};
 use std::fmt::Write;
@@ -92,6 +92,7 @@ pub fn line(line: &Line, diffs: bool, verbose: u8) -> String {
         Some(_) => format!("handler: {}", line.label),
         None => line.label.clone(),
     };
+    let label = plain(&label);
     match &line.outcome {
         Outcome::Change(change) => {
             let (sign, look) = sign(change.mark);
@@ -139,10 +140,10 @@ fn detail(detail: &Detail, diffs: bool) -> String {
     let mut out = String::new();
     match detail {
         Detail::Words { text } => {
-            let _ = writeln!(out, "      {text}");
+            let _ = writeln!(out, "      {}", plain(text));
         }
         Detail::Attribute { name, before, after, .. } => {
-            let _ = writeln!(out, "      {name} {before} → {after}");
+            let _ = writeln!(out, "      {name} {} → {}", plain(before), plain(after));
         }
         Detail::Text { path, added, removed, .. } if !diffs => {
             let _ = writeln!(out, "      {path}: {} added, {removed} removed", count(*added, "line"));
@@ -155,7 +156,7 @@ fn detail(detail: &Detail, diffs: bool) -> String {
                     Some('@') => style::RUN,
                     _ => anstyle::Style::new(),
                 };
-                let _ = writeln!(out, "      {}", paint(look, line));
+                let _ = writeln!(out, "      {}", paint(look, plain(line)));
             }
         }
     }

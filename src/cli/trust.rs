@@ -33,10 +33,7 @@ pub struct Args {
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     match meet(args, printer).await {
         Ok(exit) => exit,
-        Err(problems) => {
-            printer.problems(&problems);
-            Exit::of(&problems)
-        }
+        Err(problems) => printer.fail("trust", &problems),
     }
 }
 

@@ -16,6 +16,7 @@ mod yaml_hint;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Kind};
 pub use mask::Masker;
+pub use render::printable;
 pub use source::{Files, Source, Span};
 pub use template::{Engine, Scope};
 pub use value::{Data, Value};

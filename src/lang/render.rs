@@ -44,9 +44,9 @@ impl Diagnostic {
     }
 }
 
-/// Without control characters: a message may quote what a node answered, which must not steer the terminal.
-fn printable(text: &str) -> Cow<'_, str> {
-    let control = |c: char| c.is_control() && c != '\n';
+/// Without control characters: a text may quote what a node answered, which must not steer the terminal.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let control = |c: char| c.is_control() && c != '\n' && c != '\t';
     match text.contains(control) {
         true => Cow::Owned(text.replace(control, "\u{fffd}")),
         false => Cow::Borrowed(text),

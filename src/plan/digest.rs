@@ -1,5 +1,6 @@
 //! Digests of what a resource rests on: for stale checks and receipts. They cover managed, stable attributes only.
 
+use crate::lang::Masker;
 use crate::node::probe::{Answer, Attrs, Node};
 use crate::node::op::sha256;
 use crate::node::{Answers, Op, Probe};
@@ -45,12 +46,12 @@ fn node_text(node: &Node) -> String {
 }
 
 /// A form of `ops` that can be written down and compared: without bodies, and without anything that tells a secret.
-pub fn shape(ops: &[Op]) -> String {
-    let shapes: Vec<Op> = ops.iter().cloned().map(strip).collect();
-    serde_json::to_string(&shapes).unwrap_or_default()
+pub fn shape(ops: &[Op], masker: &Masker) -> String {
+    let shapes: Vec<Op> = ops.iter().cloned().map(|op| strip(op, masker)).collect();
+    masker.mask(&serde_json::to_string(&shapes).unwrap_or_default()).into_owned()
 }
 
-fn strip(mut op: Op) -> Op {
+fn strip(mut op: Op, masker: &Masker) -> Op {
     match &mut op {
         Op::Put { content, .. } => {
             content.body = Body::Inline(Vec::new().into());
@@ -59,6 +60,8 @@ fn strip(mut op: Op) -> Op {
                 content.size = 0;
             }
         }
+        // Masked before it is JSON, whose escapes would hide a secret of several lines.
+        Op::Crontab { text: Some(text), .. } => *text = masker.mask(text).into_owned(),
         Op::User(user) => user.password = user.password.take().map(|_| String::new()),
         Op::Run { command, undo, .. } => {
             for command in [Some(command), undo.as_mut()].into_iter().flatten() {

@@ -5,7 +5,7 @@
 //! follows from it, refuses the whole plan. No secret is written: an op that holds one is kept without it.
 
 use super::{HostPlan, Outcome, digest};
-use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Probe;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,18 +62,18 @@ pub struct SavedLine {
 
 impl SavedHost {
     /// Of a plan. `probes` answers what a line's resource looks at.
-    pub fn of(plan: &HostPlan, probes: impl Fn(&str) -> Option<Vec<Probe>>, answers: &crate::node::Answers) -> Self {
+    pub fn of(plan: &HostPlan, probes: impl Fn(&str) -> Option<Vec<Probe>>, answers: &crate::node::Answers, masker: &Masker) -> Self {
         let lines = plan
             .lines
             .iter()
             .filter(|line| line.acts())
             .map(|line| SavedLine {
                 key: line.key.clone(),
-                label: line.label.clone(),
-                id: line.id.as_ref().map(ToString::to_string),
+                label: masker.mask(&line.label).into_owned(),
+                id: line.id.as_ref().map(|id| masker.mask(&id.to_string()).into_owned()),
                 observed: probes(&line.key).map(|probes| digest::of_probes(&probes, answers)),
                 ops: match &line.outcome {
-                    Outcome::Change(change) if change.open.is_none() => Some(digest::shape(&change.ops)),
+                    Outcome::Change(change) if change.open.is_none() => Some(digest::shape(&change.ops, masker)),
                     _ => None,
                 },
             })

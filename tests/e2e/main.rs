@@ -8,4 +8,5 @@ mod apply;
 mod chains;
 mod failing;
 mod plans;
+mod review;
 mod secrets;
