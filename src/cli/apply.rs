@@ -254,14 +254,9 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
     (reports, exit)
 }
 
-/// The hosts that the run goes without, and why in a few words.
+/// The hosts that may be off and are: a run goes without them.
 fn left_out(looked: &Looked) -> Vec<(String, String)> {
-    let failed = looked.failed.iter().map(|(host, problems)| {
-        let why = if Exit::of(problems) == Exit::Unreachable { "not reached" } else { "not looked at, see above" };
-        (host.clone(), paint(style::REMOVE, why))
-    });
-    let asleep = looked.asleep.iter().map(|(host, _)| (host.clone(), paint(style::DIM, "not reached, and optional")));
-    failed.chain(asleep).collect()
+    looked.asleep.iter().map(|(host, _)| (host.clone(), paint(style::DIM, "not reached, and optional"))).collect()
 }
 
 /// The first Ctrl-C stops at the next boundary; the second one ends the program.

@@ -38,6 +38,11 @@ pub struct HostRun {
     pub(super) items: Items,
 }
 
+/// How often a node that another run holds is asked again.
+const LOCK_TRIES: u32 = 10;
+/// And after how long.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
 /// A step on its way: what it is, and the change it makes.
 pub(super) struct Act {
     pub(super) line: usize,
@@ -95,8 +100,16 @@ impl HostRun {
         let lines = self.rests_on();
         let probes: BTreeSet<Probe> = lines.iter().flat_map(|(_, probes)| probes.clone()).collect();
         let probes: Vec<Probe> = probes.into_iter().collect();
-        let told = self.sending();
-        match self.on.wire.begin(&self.run, owner, &ops, &probes, told).await? {
+        let mut begun = self.on.wire.begin(&self.run, owner, &ops, &probes, self.sending()).await?;
+        // A run whose controller is gone ends at its next boundary: a moment of patience spares a refusal.
+        for _ in 0..LOCK_TRIES {
+            if !matches!(begun, Ok(Begun::Locked { .. })) || self.at_boundary().is_err() {
+                break;
+            }
+            tokio::time::sleep(LOCK_PAUSE).await;
+            begun = self.on.wire.begin(&self.run, owner, &ops, &probes, self.sending()).await?;
+        }
+        match begun {
             Ok(Begun::Locked { who, since }) => Err(Failure::Locked { who, since }),
             Err(why) => {
                 self.begun = true;

@@ -108,7 +108,7 @@ impl Member {
 
 fn refused(failure: &Failure) -> End {
     match failure {
-        Failure::Lost(_) => End::Unreachable,
+        Failure::Lost(problem) if problem.kind == Kind::Unreachable => End::Unreachable,
         Failure::Stopped => End::Stopped,
         _ => End::Refused,
     }
