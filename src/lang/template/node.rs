@@ -4,7 +4,7 @@ use super::scope::{Binding, Scope};
 use super::session::{Session, Trail};
 use super::Error;
 use crate::lang::value::{Data, Value};
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Mini};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Mini, ValueKind};
 use std::fmt;
 use std::sync::Arc;
 
@@ -102,6 +102,33 @@ impl Object for Node {
     }
 
     fn get_value(self: &Arc<Self>, key: &Mini) -> Option<Mini> {
+        let value = self.element(key)?;
+        // minijinja 3.1 panics when it compares two invalid values, as sorting does. The error is kept, and is the outcome.
+        Some(if value.kind() == ValueKind::Invalid { Mini::from_object(Unreadable) } else { value })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.session.read(&self.path, true);
+        match &self.value().data {
+            Data::Seq(items) => Enumerator::Seq(items.len()),
+            Data::Map(map) => Enumerator::Values(map.keys().map(|key| Mini::from(key.as_str())).collect()),
+            _ => Enumerator::NonEnumerable,
+        }
+    }
+}
+
+/// Stands for an element that cannot be read.
+#[derive(Debug)]
+struct Unreadable;
+
+impl Object for Unreadable {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+impl Node {
+    fn element(&self, key: &Mini) -> Option<Mini> {
         match &self.value().data {
             Data::Seq(_) => {
                 let step = key.as_usize()?;
@@ -116,15 +143,6 @@ impl Object for Node {
                 }
             }
             _ => None,
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.session.read(&self.path, true);
-        match &self.value().data {
-            Data::Seq(items) => Enumerator::Seq(items.len()),
-            Data::Map(map) => Enumerator::Values(map.keys().map(|key| Mini::from(key.as_str())).collect()),
-            _ => Enumerator::NonEnumerable,
         }
     }
 }

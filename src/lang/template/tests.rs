@@ -211,3 +211,11 @@ fn deep_chains_and_deep_values_end_in_a_diagnostic() {
     assert_eq!(text(&scope, "{{ v30 }}"), "x");
     assert!(failure(&scope, "'{{ v99 }}'").contains("more than 40 variables stand in each other"));
 }
+
+#[test]
+fn lists_that_cannot_be_read_can_be_compared() {
+    let scope = vars("b: ['{{ b }}', '{{ b }}']\nm: {a: '{{ m.a }}', b: '{{ m.b }}'}\nc: '{{ c }}'\n");
+    for expression in ["b < b", "m < m", "[b, m, b] | sort", "b | sort", "b | min", "b | max", "b | unique", "m | dictsort(by='value')", "m | items | sort", "m.values() | sort", "b | list | sort", "c < c", "b == b", "b in [b]", "b | map('upper') | sort", "b | sum", "b | batch(1) | sort"] {
+        assert!(engine().eval(expression, None, &scope).is_err(), "{expression}");
+    }
+}
