@@ -102,9 +102,11 @@ impl Object for Node {
     }
 
     fn get_value(self: &Arc<Self>, key: &Mini) -> Option<Mini> {
+        let before = self.session.failed();
         let value = self.element(key)?;
-        // minijinja 3.1 panics when it compares two invalid values, as sorting does. The error is kept, and is the outcome.
-        Some(if value.kind() == ValueKind::Invalid { Mini::from_object(Unreadable) } else { value })
+        // minijinja 3.1 panics when it compares two invalid values, as sorting does: only the first failure answers one,
+        // which ends the rendering where it is touched. The error is kept, and is the outcome in any case.
+        Some(if before && value.kind() == ValueKind::Invalid { Mini::from_object(Unreadable) } else { value })
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -122,7 +122,7 @@ impl Session {
         unreadable()
     }
 
-    fn failed(&self) -> bool {
+    pub(super) fn failed(&self) -> bool {
         self.state().error.is_some()
     }
 
