@@ -233,7 +233,31 @@ pub fn compile_all(config: &Config, host: &str, known: &Known) -> Result<Vec<(us
         plays.push((play, compiled));
     }
     problems.0.extend(ownership::check(&[(host, plays.iter().map(|(_, compiled)| compiled).collect())]).0);
+    if wants_privilege(&plays) {
+        plays.iter_mut().for_each(|(_, compiled)| drop_identity(compiled, host, known));
+    }
     problems.into_result(plays)
+}
+
+/// Commands of tasks without privilege run as the login, while planning too. Who that is, is a fact.
+fn drop_identity(compiled: &mut Compiled, host: &str, known: &Known) {
+    let login = known.facts.as_ref().map(|facts| facts.user.name.as_str());
+    let mut asked = false;
+    for step in compiled.steps.iter_mut().chain(&mut compiled.handlers).filter(|step| !step.become_) {
+        let Body::Resource(resource) = &mut step.body else { continue };
+        if !resource.look().iter().any(|probe| matches!(probe, Probe::Run(_))) {
+            continue;
+        }
+        asked = true;
+        match login {
+            Some("" | "root") => {}
+            Some(login) => resource.run_as(login),
+            None => step.body = Body::Late { cause: format!("facts of {host} not gathered yet"), needs_facts: true },
+        }
+    }
+    if asked {
+        compiled.fact_reads.insert("facts.user.name".to_owned());
+    }
 }
 
 /// Plans all plays against `world`.

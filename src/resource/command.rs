@@ -255,6 +255,12 @@ impl Resource for Run {
         }
     }
 
+    fn run_as(&mut self, login: &str) {
+        for command in [Some(&mut self.command), self.unless.as_mut(), self.undo.as_mut()].into_iter().flatten() {
+            command.user.get_or_insert_with(|| login.to_owned());
+        }
+    }
+
     fn reads(&self) -> bool {
         self.read_only
     }

@@ -115,6 +115,9 @@ pub trait Resource: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Its commands are to run as `login`, in a program that runs as root.
+    fn run_as(&mut self, _login: &str) {}
+
     /// Its content or parameters are secret: its diff is never shown.
     fn secret(&self) -> bool {
         false

@@ -222,3 +222,19 @@ fn a_saved_plan_holds_no_secret_that_went_into_a_command_a_label_or_a_crontab() 
     let ended = site.run(&["apply", "p", "--yes", "--identity", "id"]);
     assert!(!ended.err.contains("stale"), "what is masked holds as what was masked: {}", ended.err);
 }
+
+#[test]
+fn what_an_unprivileged_task_asks_while_planning_it_asks_as_the_login() {
+    let site = Site::new(
+        "- name: Who\n  command: {cmd: id -un, read_only: true}\n  become: false\n  register: who\n\
+         - name: Root\n  command: {cmd: id -un, read_only: true}\n  register: root\n\
+         - name: Write\n  copy: {dest: /srv/who, content: \"{{ who.stdout }} {{ root.stdout }}\\n\"}",
+    );
+    for _ in 0..2 {
+        site.apply();
+        if std::fs::read_to_string(site.inside("pi", "/etc/homelab-sandbox")).unwrap().contains("uids=all") {
+            assert_eq!(site.text("/srv/who"), "pi root\n");
+        }
+    }
+    site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+}
