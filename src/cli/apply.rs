@@ -7,8 +7,9 @@ use super::plan::{document, problems as problems_json, show_all};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
-use super::show::Counts;
 use super::{Exit, Printer};
+use crate::fleet::Surveyed;
+use crate::fleet::event::Events;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Grade;
 use crate::plan::Outcome;
@@ -74,7 +75,7 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
-    let looked = look(&loaded, &reach, true, printer).await?;
+    let looked = look(&loaded, &reach, !args.dry_run, printer).await?;
     if let Some(saved) = &saved {
         still_holds(saved, &looked, printer.masker())?;
     }
@@ -92,10 +93,15 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         tell(&looked, printer);
         return Ok(exit);
     }
-    let pending = looked.hosts.iter().any(|host| Counts::of(&host.plan).pending());
-    if !pending || args.dry_run {
+    if args.dry_run || !looked.hosts.iter().any(Surveyed::acts) {
         tell(&looked, printer);
-        looked.cost(printer);
+        let cost = looked.spent();
+        if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
+            exit = exit.and(note(&loaded, looked, args, printer).await);
+        }
+        if printer.verbose > 0 {
+            printer.note(&super::looked::cost_line(&cost));
+        }
         return Ok(exit);
     }
     if !agreed(args, &looked, printer)? {
@@ -200,8 +206,22 @@ fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagn
             }
         }
     }
-    let hosts = looked.hosts.iter().filter(|host| Counts::of(&host.plan).pending()).count();
+    let hosts = looked.hosts.iter().filter(|host| host.acts()).count();
     Ok(confirm(printer, &format!("Apply this to {}?", count(hosts, "host"))))
+}
+
+/// Notes on the nodes what is as wished and was not known to be ours: a change of it is drift from now on.
+async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -> Exit {
+    let orders = orders(loaded, args, false, Events::default(), Arc::default());
+    let reports = perform(&orders, looked.hosts).await;
+    for report in &reports {
+        printer.problems(&report.problems);
+    }
+    reports.iter().fold(Exit::Ok, |exit, report| exit.and(exit_of(report.end)))
+}
+
+fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
+    Orders { config: loaded.config.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
 }
 
 async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
@@ -209,15 +229,7 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
     let (events, progress) = Progress::start(printer, true);
-    let orders = Orders {
-        config: loaded.config.clone(),
-        events,
-        stop,
-        forks: args.reach.forks.into(),
-        run: run_name(),
-        owner: owner(),
-        all_or_none: saved,
-    };
+    let orders = orders(loaded, args, saved, events, stop);
     let mut reports = perform(&orders, looked.hosts).await;
     drop(orders);
     watch.abort();

@@ -1,11 +1,11 @@
-//! `homelab drift`: for cron. A plan that sends no op, quiet when all is well.
+//! `homelab drift`: for cron. A plan that sends no op, and says only what was changed on the nodes since it was applied.
 
 use super::args::{Diffs, Reach, Selection};
-use super::load::load;
-use super::looked::look;
-use super::show::{self, Counts};
+use super::looked::load_and_look;
+use super::printer::count;
+use super::show;
 use super::{Exit, Printer};
-use crate::plan::{HostPlan, Outcome};
+use crate::plan::{Divergence, HostPlan, Line};
 
 /// Arguments of `drift`.
 #[derive(Debug, clap::Args)]
@@ -23,37 +23,41 @@ pub struct Args {
 
 /// Compares.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    let loaded = match load(&args.selection, None, printer) {
-        Ok(loaded) => loaded,
-        Err(problems) => return printer.fail("drift", &problems),
-    };
-    let mut looked = match look(&loaded, &args.reach, false, printer).await {
-        Ok(looked) => looked,
+    let (_, mut looked) = match load_and_look(&args.selection, &args.reach, printer).await {
+        Ok(both) => both,
         Err(problems) => return printer.fail("drift", &problems),
     };
     let mut exit = Exit::of(&looked.problems());
-    for surveyed in &mut looked.hosts {
-        surveyed.plan = differing(std::mem::take(&mut surveyed.plan));
-        if Counts::of(&surveyed.plan).pending() {
-            exit = exit.and(Exit::Pending);
-            if !printer.json {
-                printer.out(&show::host(&surveyed.host, &surveyed.plan, args.diffs.wanted(), printer.verbose));
+    if looked.hosts.iter().any(|surveyed| surveyed.plan.lines.iter().any(drifted)) {
+        exit = exit.and(Exit::Pending);
+    }
+    if printer.json {
+        printer.out(&format!("{}\n", super::plan::document("drift", &looked)));
+    } else {
+        for surveyed in &mut looked.hosts {
+            let (plan, pending) = without_work(std::mem::take(&mut surveyed.plan));
+            if plan.lines.iter().any(drifted) {
+                printer.out(&show::host(&surveyed.host, &plan, args.diffs.wanted(), printer.verbose));
             }
+            if pending > 0 && printer.verbose > 0 {
+                printer.note(&format!("{}: {} not applied yet", surveyed.host, count(pending, "change")));
+            }
+            surveyed.plan = plan;
         }
     }
     printer.problems(&looked.problems());
-    if printer.json {
-        printer.out(&format!("{}\n", super::plan::document("drift", &looked)));
-    }
     looked.cost(printer);
     exit
 }
 
-/// Without what is an act by nature: a command that would run anyway is not a difference of the node.
-fn differing(mut plan: HostPlan) -> HostPlan {
-    plan.lines.retain(|line| match &line.outcome {
-        Outcome::Change(change) => change.mark != crate::plan::Mark::Run || line.handler.is_some(),
-        _ => true,
-    });
-    plan
+fn drifted(line: &Line) -> bool {
+    matches!(line.divergence, Some(Divergence::Drift | Divergence::Conflict))
+}
+
+/// The plan without what is only waiting for an apply, and how much that is.
+fn without_work(mut plan: HostPlan) -> (HostPlan, usize) {
+    let all = plan.lines.len();
+    plan.lines.retain(|line| line.divergence != Some(Divergence::Pending));
+    let pending = all - plan.lines.len();
+    (plan, pending)
 }

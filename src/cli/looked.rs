@@ -1,7 +1,7 @@
 //! Looking at the hosts of a configuration, the way plan, apply and drift do.
 
-use super::args::Reach;
-use super::load::Loaded;
+use super::args::{Reach, Selection};
+use super::load::{Loaded, load};
 use super::printer::count;
 use super::progress::Progress;
 use super::prompt::Terminal;
@@ -129,6 +129,13 @@ async fn gather(loaded: &Loaded, reach: &Reach, events: Events, facts_only: bool
     Ok((survey::survey(Arc::new(all), &hosts).await, cost))
 }
 
+/// Loads what `selection` names and looks at its hosts.
+pub async fn load_and_look(selection: &Selection, reach: &Reach, printer: &Printer) -> Result<(Loaded, Looked), Diagnostics> {
+    let loaded = load(selection, None, printer)?;
+    let looked = look(&loaded, reach, false, printer).await?;
+    Ok((loaded, looked))
+}
+
 /// Looks at all hosts of `loaded` and plans them. `open`: keep the lines to hosts that have something to do.
 pub async fn look(loaded: &Loaded, reach: &Reach, open: bool, printer: &Printer) -> Result<Looked, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
@@ -139,7 +146,7 @@ pub async fn look(loaded: &Loaded, reach: &Reach, open: bool, printer: &Printer)
     for (host, end) in found {
         match end {
             Ok(mut surveyed) => {
-                if !open || !surveyed.plan.lines.iter().any(crate::plan::Line::acts) {
+                if !open || !surveyed.has_work() {
                     surveyed.wire.close().await;
                 }
                 looked.hosts.push(surveyed);

@@ -1,8 +1,8 @@
 //! `homelab plan`: what apply would change. Sends no op.
 
 use super::args::{Diffs, Reach, Selection};
-use super::load::{Loaded, load};
-use super::looked::{Looked, look};
+use super::load::Loaded;
+use super::looked::{Looked, load_and_look};
 use super::printer::{paint, style};
 use super::show::{self, Counts};
 use super::{Exit, Printer};
@@ -33,12 +33,8 @@ pub struct Args {
 
 /// Plans.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    let loaded = match load(&args.selection, None, printer) {
-        Ok(loaded) => loaded,
-        Err(problems) => return printer.fail("plan", &problems),
-    };
-    let looked = match look(&loaded, &args.reach, false, printer).await {
-        Ok(looked) => looked,
+    let (loaded, looked) = match load_and_look(&args.selection, &args.reach, printer).await {
+        Ok(both) => both,
         Err(problems) => return printer.fail("plan", &problems),
     };
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
@@ -124,7 +120,7 @@ pub fn problems(problems: &Diagnostics) -> Vec<Value> {
 
 fn line(line: &crate::plan::Line) -> Value {
     use crate::plan::Outcome;
-    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some()});
+    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "divergence": line.divergence});
     let more = match &line.outcome {
         Outcome::AsWished | Outcome::Holds => json!({"outcome": "as_wished"}),
         Outcome::Skipped(why) => json!({"outcome": "skipped", "why": why}),

@@ -2,7 +2,7 @@
 
 use super::printer::{count, paint, plain, style};
 use crate::node::Grade;
-use crate::plan::{Change, Detail, HostPlan, Line, Mark, Outcome};
+use crate::plan::{Change, Detail, Divergence, HostPlan, Line, Mark, Outcome};
 use std::fmt::Write;
 
 /// The sign and style of a mark: never the colour alone.
@@ -96,13 +96,14 @@ pub fn line(line: &Line, diffs: bool, verbose: u8) -> String {
     match &line.outcome {
         Outcome::Change(change) => {
             let (sign, look) = sign(change.mark);
-            let _ = writeln!(out, "  {} {}{}{}", paint(look, sign), label, resource(line), paint(style::DIM, remarks(change)));
+            let _ = writeln!(out, "  {} {}{}{}{}", paint(look, sign), label, resource(line), paint(style::DIM, remarks(change)), astray(line));
             for detail in &change.details {
                 out += &self::detail(detail, diffs);
             }
         }
         Outcome::Later(cause) => {
-            let _ = writeln!(out, "  {} {}{}  {}", paint(style::RUN, '?'), label, resource(line), paint(style::DIM, format!("known after apply ({cause})")));
+            let later = paint(style::DIM, format!("known after apply ({cause})"));
+            let _ = writeln!(out, "  {} {}{}  {later}{}", paint(style::RUN, '?'), label, resource(line), astray(line));
         }
         Outcome::Skipped(why) if verbose > 0 => {
             let _ = writeln!(out, "    {}", paint(style::DIM, format!("{label}: skipped, {why}")));
@@ -120,6 +121,16 @@ fn resource(line: &Line) -> String {
         Some(id) if !line.label.contains(&id.key) => format!("  {}", paint(style::DIM, id)),
         _ => String::new(),
     }
+}
+
+/// Who else has had a hand in it.
+fn astray(line: &Line) -> String {
+    let what = match line.divergence {
+        Some(Divergence::Drift) => "drift: changed on the node since the last apply",
+        Some(Divergence::Conflict) => "conflict: changed on the node, and in the configuration",
+        Some(Divergence::Pending) | None => return String::new(),
+    };
+    format!("  {}", paint(style::RUN, what))
 }
 
 fn remarks(change: &Change) -> String {

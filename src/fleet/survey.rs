@@ -11,7 +11,8 @@ use crate::node::probe::Ran;
 use crate::node::program::NodeState;
 use crate::node::{Answers, Facts, Probe, World};
 use crate::plan::planner::{PlaySteps, plan_host};
-use crate::plan::{HostPlan, Outcome};
+use crate::plan::divergence::{self, Receipt};
+use crate::plan::{HostPlan, Line, Outcome};
 use crate::playbook::{Body, Compiled, Config, HostKnown, Hosts, Known, Register, Step, compile, from_json, ownership};
 use crate::resource::Resource;
 use crate::transport::Pool;
@@ -54,6 +55,25 @@ pub struct Surveyed {
     pub plan: HostPlan,
     /// What the node keeps of earlier runs.
     pub state: NodeState,
+}
+
+impl Surveyed {
+    /// Whether anything of the plan is to be done.
+    pub fn acts(&self) -> bool {
+        self.plan.lines.iter().any(Line::acts)
+    }
+
+    /// The node's receipts, with those of all that is as wished: a change of it by hand is drift from now on.
+    pub fn receipts(&self) -> BTreeMap<String, Receipt> {
+        let mut receipts = self.state.receipts.clone();
+        receipts.extend(divergence::receipts(&self.plan, all_steps(&self.plays), self.world.seen()));
+        receipts
+    }
+
+    /// Whether apply has something to do here, be it only to note what is as wished already.
+    pub fn has_work(&self) -> bool {
+        self.acts() || self.receipts() != self.state.receipts
+    }
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
@@ -196,12 +216,13 @@ async fn settle(
         if guessed_right && !missing {
             known.facts = Some(facts.clone());
             let pending: BTreeSet<String> = state.pending.iter().cloned().collect();
-            let plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
+            let mut plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
             let learned = results(&plays, &plan, &world);
             let masker = survey.config.identities.masker();
             kept(&state).values().chain(learned.values()).for_each(|value| masker.add_value(value));
             let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
             if !news {
+                divergence::judge(&mut plan, all_steps(&plays), &state.receipts, world.seen());
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
                 return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state });
             }

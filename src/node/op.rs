@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a regular file is to contain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
     /// The bytes, or where they are.
     pub body: Body,
@@ -17,6 +17,13 @@ pub struct Content {
     pub sha256: String,
     /// Must never be shown.
     pub secret: bool,
+}
+
+/// What it is, wherever it is kept: two controllers that would put the same bytes agree.
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({} {})", self.size, self.sha256)
+    }
 }
 
 /// Where a content's bytes are.
@@ -257,6 +264,10 @@ impl Content {
 
 /// Lower-case hex SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&<sha2::Sha256 as sha2::Digest>::digest(bytes))
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

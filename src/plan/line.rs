@@ -1,6 +1,6 @@
 //! A line of a plan: one task on one host, and what is to become of it.
 
-use super::Detail;
+use super::{Detail, Divergence};
 use crate::lang::Span;
 use crate::node::{Cause, Grade, Op};
 use crate::resource::Id;
@@ -68,6 +68,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// Handlers it notifies when it changes something.
     pub notify: Vec<String>,
+    /// Why it is not as wished, once receipts have been compared; nothing where it is.
+    pub divergence: Option<Divergence>,
 }
 
 impl Line {

@@ -87,6 +87,7 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
         handler,
         outcome: Outcome::AsWished,
         notify: step.notify.clone(),
+        divergence: None,
     };
     match &step.body {
         Body::Late { cause, .. } => {

@@ -244,6 +244,11 @@ impl Resource for Keys {
         }
     }
 
+    fn slice(&self, text: &str) -> Option<String> {
+        let ours = |line: &&str| Key::parse(line.trim()).is_ok_and(|there| self.keys.iter().any(|key| key.same(&there)));
+        (!self.exclusive).then(|| names::lines(text).filter(ours).collect::<Vec<_>>().join("\n"))
+    }
+
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         let probe = Probe::User { name: self.user.clone() };
         names::answered(world, &probe, &format!("whether there is an account {}", self.user), "see that `/etc/passwd` can be read there")?;

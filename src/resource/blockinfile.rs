@@ -142,6 +142,14 @@ impl Resource for BlockInFile {
         self.edit.plan(world, |text| self.edited(text))
     }
 
+    fn slice(&self, text: &str) -> Option<String> {
+        let lines = Lines::new(text).lines;
+        let at = |marker: &String| lines.iter().position(|line| line.trim_end() == marker.trim_end());
+        let (begin, end) = (at(&self.begin), at(&self.end));
+        // Half a block is no block, and both markers without order are none either.
+        Some(begin.zip(end).and_then(|(begin, end)| lines.get(begin..=end)).map(|lines| lines.join("\n")).unwrap_or_default())
+    }
+
     fn secret(&self) -> bool {
         self.edit.secret
     }

@@ -287,6 +287,17 @@ impl Resource for Cron {
         }
     }
 
+    fn slice(&self, text: &str) -> Option<String> {
+        let mut ours = Vec::new();
+        let mut input = names::lines(text).peekable();
+        while let Some(line) = input.next() {
+            if self.is_ours(line) {
+                ours.push(if self.env { line } else { input.next_if(|next| Self::is_job(next)).unwrap_or_default() });
+            }
+        }
+        Some(ours.join("\n"))
+    }
+
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         match &self.file {
             Some(path) => {

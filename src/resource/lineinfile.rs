@@ -251,6 +251,11 @@ impl Resource for LineInFile {
         self.edit.plan(world, |text| Ok(self.edited(text)))
     }
 
+    fn slice(&self, text: &str) -> Option<String> {
+        let ours = |line: &&str| self.matches(line) || **line == self.line;
+        Some(Lines::new(text).lines.into_iter().filter(ours).collect::<Vec<_>>().join("\n"))
+    }
+
     fn secret(&self) -> bool {
         self.edit.secret
     }

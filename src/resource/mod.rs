@@ -118,6 +118,11 @@ pub trait Resource: Send + Sync + fmt::Debug {
     /// Its commands are to run as `login`, in a program that runs as root.
     fn run_as(&mut self, _login: &str) {}
 
+    /// The part of `text` that it owns, where it shares the text with others: what receipts compare.
+    fn slice(&self, _text: &str) -> Option<String> {
+        None
+    }
+
     /// Its content or parameters are secret: its diff is never shown.
     fn secret(&self) -> bool {
         false

@@ -158,6 +158,11 @@ impl Resource for Sysctl {
         probes
     }
 
+    fn slice(&self, text: &str) -> Option<String> {
+        self.line.as_ref()?;
+        Some(Lines::new(text).lines.into_iter().filter_map(|line| self.value_in(line)).map(normal).collect::<Vec<_>>().join("\n"))
+    }
+
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         answered(world, &self.look())?;
         let mut ops = self.file(world)?;

@@ -7,7 +7,7 @@ use crate::fleet::wire::Done;
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
-use crate::plan::{Outcome, digest};
+use crate::plan::{Outcome, divergence};
 use crate::playbook::{Body, Step};
 use crate::resource::Block;
 use std::collections::BTreeSet;
@@ -146,8 +146,6 @@ impl HostRun {
 
     pub(super) fn receipt(&mut self, index: usize) {
         let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return };
-        let desired = crate::node::op::sha256(format!("{resource:?}").as_bytes());
-        let observed = digest::observed(resource.as_ref(), self.on.world.seen());
-        self.receipts.insert(resource.id().to_string(), (desired, observed));
+        self.receipts.insert(resource.id().to_string(), divergence::receipt(resource.as_ref(), self.on.world.seen()));
     }
 }

@@ -60,7 +60,7 @@ impl Act {
 impl HostRun {
     /// A host about to perform its plan in the run called `run`.
     pub fn new(on: Surveyed, config: Arc<Config>, events: Events, stop: Arc<AtomicBool>, run: String) -> Self {
-        let receipts = on.state.receipts.clone();
+        let receipts = on.receipts();
         HostRun {
             on,
             config,
@@ -76,11 +76,6 @@ impl HostRun {
             receipts,
             items: Items::new(),
         }
-    }
-
-    /// Whether this host has anything to do.
-    pub fn has_work(&self) -> bool {
-        self.on.plan.lines.iter().any(Line::acts)
     }
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
@@ -249,6 +244,7 @@ impl HostRun {
                 id: None,
                 outcome: Outcome::Later(Cause("notified".into())),
                 notify: Vec::new(),
+                divergence: None,
             });
             self.fresh(self.on.plan.lines.len() - 1).await?;
         }

@@ -47,16 +47,18 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
     for surveyed in hosts {
         order.push(surveyed.host.clone());
+        let end = (!surveyed.has_work()).then_some(End::AsWished);
         let run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
-        let end = (!run.has_work()).then_some(End::AsWished);
         members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
     }
     let everyone: Vec<String> = order.clone();
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         if let Err(failure) = member.run.begin(&orders.owner).await {
             member.run.abandon().await;
-            member.end = Some(refused(&failure));
-            member.failure = Some(failure);
+            // What is as wished can be noted another time.
+            let noted = member.run.on.acts() || !matches!(failure, Failure::Locked { .. });
+            member.end = Some(if noted { refused(&failure) } else { End::AsWished });
+            member.failure = noted.then_some(failure);
         }
         member
     })
@@ -72,7 +74,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     }
     at_once(orders, &mut members, &everyone, |mut member, _| async move {
         match member.run.finish().await {
-            Ok(()) => member.end = Some(End::Done),
+            Ok(()) => member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished }),
             Err(failure) => member.fail(failure),
         }
         member

@@ -56,7 +56,7 @@ fn a_change_by_hand_is_what_is_printed() {
     let before = state(&node);
     let drifted = cron(&lan, &[]).expect(2, "a change by hand");
     assert_eq!(drifted.err, "");
-    assert_eq!(drifted.out, "pi-1  1 to change; 1 as wished\n  ~ A page  copy:/srv/index.html\n      @@ -1 +1 @@\n      -defaced\n      +hello\n");
+    assert_eq!(drifted.out, "pi-1  1 to change; 1 as wished\n  ~ A page  copy:/srv/index.html  drift: changed on the node since the last apply\n      @@ -1 +1 @@\n      -defaced\n      +hello\n");
     assert_eq!(state(&node), before, "drift changes nothing");
     let document = cron(&lan, &["--json"]).expect(2, "a change by hand").json();
     let changes: Vec<_> = document["hosts"][0]["lines"].as_array().unwrap().iter().filter(|line| line["outcome"] == "change").collect();
@@ -64,6 +64,66 @@ fn a_change_by_hand_is_what_is_printed() {
     // A file that has gone is one to create again.
     std::fs::remove_file(node.inside("/srv/index.html")).unwrap();
     assert!(cron(&lan, &[]).expect(2, "removed").out.contains("  + A page"));
+}
+
+/// What `drift --json` and `plan --json` say of each line that would change.
+fn divergences(ended: &Ended) -> Vec<(String, String)> {
+    let document = ended.json();
+    let lines = document["hosts"][0]["lines"].as_array().unwrap();
+    let said = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    lines.iter().filter(|line| !line["divergence"].is_null()).map(|line| (said(&line["task"]), said(&line["divergence"]))).collect()
+}
+
+#[test]
+fn work_not_yet_applied_is_not_drift() {
+    let (lan, node) = applied();
+    let of = |task: &str, divergence: &str| (task.to_owned(), divergence.to_owned());
+    let command = of("A command", "pending");
+
+    // Wished anew, and nobody touched the node: cron hears nothing.
+    lan.tasks(&TASKS.replace("hello", "welcome"));
+    let quiet = cron(&lan, &[]).expect(0, "pending is not drift");
+    assert_eq!((quiet.out.as_str(), quiet.err.as_str()), ("", ""));
+    assert_eq!(divergences(&cron(&lan, &["--json"])), [of("A page", "pending"), command.clone()]);
+    assert!(cron(&lan, &["-v"]).err.contains("pi-1: 2 changes not applied yet"));
+
+    // Both: the next apply would take away what somebody did.
+    std::fs::write(node.inside("/srv/index.html"), "defaced\n").unwrap();
+    let both = cron(&lan, &[]).expect(2, "a conflict");
+    assert!(both.out.contains("~ A page  copy:/srv/index.html  conflict: changed on the node, and in the configuration\n"), "{}", both.out);
+    assert_eq!(divergences(&cron(&lan, &["--json"])), [of("A page", "conflict"), command.clone()]);
+    // A plan says so too.
+    let plan = lan.expect(0, &["plan", "inventory.yaml"]);
+    assert!(plan.out.contains("conflict: changed on the node"), "{}", plan.out);
+
+    // What others own in the same file is nobody's drift, and no conflict with a line that is new.
+    lan.tasks(TASKS);
+    lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    let hosts = node.inside("/etc/hosts");
+    let mut text = std::fs::read_to_string(&hosts).unwrap();
+    text.push_str("10.9.9.9 somebody\n");
+    std::fs::write(&hosts, text).unwrap();
+    cron(&lan, &[]).expect(0, "a line of somebody else");
+    lan.tasks(&TASKS.replace("10.0.0.1 router", "10.0.0.1 router, mode: '0600'"));
+    assert_eq!(divergences(&cron(&lan, &["--json"])), [of("A line", "pending"), command]);
+}
+
+#[test]
+fn what_was_as_wished_before_the_first_apply_is_kept_so() {
+    let lan = Lan::new();
+    let node = lan.node("pi-1");
+    lan.inventory(&[node.host("become: true")]);
+    lan.tasks("- name: A page\n  copy: {dest: /srv/index.html, content: \"hello\\n\"}");
+    lan.trust();
+    std::fs::write(node.inside("/srv/index.html"), "hello\n").unwrap();
+    let first = lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    assert!(first.out.contains("nothing to do; 1 as wished"), "{}", first.out);
+    assert!(!node.inside("/var/lib/homelab/lock").exists());
+    let before = state(&node);
+    lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    assert_eq!(state(&node), before, "once is enough");
+    std::fs::write(node.inside("/srv/index.html"), "defaced\n").unwrap();
+    cron(&lan, &[]).expect(2, "changed since");
 }
 
 #[test]

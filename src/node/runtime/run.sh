@@ -119,6 +119,8 @@ h_finish() {
   rm -rf "$R/s" "$S/open"
   sync "$S" "$S/receipts" "$R/journal"
   run=
+  # A run that did nothing is none to come back to.
+  grep -q '^[BP] ' "$R/journal" || rm -rf "$R"
   # Only the last five runs are kept; their names sort by time.
   set -- "$S"/runs/*
   while [ $# -gt 5 ]; do rm -rf "$1"; shift; done
