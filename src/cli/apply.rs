@@ -221,7 +221,7 @@ async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -
 }
 
 fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
-    Orders { config: loaded.config.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
+    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
 }
 
 async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {

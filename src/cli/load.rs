@@ -3,7 +3,7 @@
 use super::Printer;
 use super::args::{Narrow, Selection};
 use super::secret::default_identity;
-use crate::fleet::cache::FactsCache;
+use crate::fleet::cache::Cache;
 use crate::lang::{Diagnostic, Diagnostics, Files, Kind, Source, secret};
 use crate::node::Facts;
 use crate::plan::saved::SavedPlan;
@@ -18,13 +18,13 @@ pub struct Loaded {
     /// What was read for it.
     pub files: Arc<Files>,
     /// Facts last seen.
-    pub cache: FactsCache,
+    pub cache: Cache,
 }
 
 impl Loaded {
     /// The facts last seen of `host`.
     pub fn cached_facts(&self, host: &str) -> Option<Facts> {
-        self.cache.get(&crate::fleet::target::cache_name(&self.config.inventory, host))
+        self.cache.facts(&crate::fleet::target::cache_name(&self.config.inventory, host))
     }
 }
 
@@ -46,7 +46,7 @@ pub fn load_from(
     });
     let options = options(&selection.narrow, start_at, printer)?;
     let config = crate::playbook::load(files.clone(), &selection.inventory, &selection.playbooks, &options)?;
-    Ok(Loaded { config: Arc::new(config), files, cache: FactsCache::open() })
+    Ok(Loaded { config: Arc::new(config), files, cache: Cache::open() })
 }
 
 fn options(narrow: &Narrow, start_at: Option<&str>, printer: &Printer) -> Result<Options, Diagnostics> {

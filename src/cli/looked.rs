@@ -7,10 +7,12 @@ use super::progress::Progress;
 use super::prompt::Terminal;
 use super::{Exit, Printer};
 use crate::fleet::event::Events;
-use crate::fleet::survey::{self, Survey, Surveyed};
+use crate::fleet::Surveyed;
+use crate::fleet::survey::{self, Survey};
 use crate::fleet::target::Targets;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Facts;
+use crate::plan::HostPlan;
 use crate::plan::saved::SavedHost;
 use crate::playbook::Body;
 use crate::transport::{Cost, KnownHosts, Pool};
@@ -39,6 +41,11 @@ impl Looked {
             }
         }
         all
+    }
+
+    /// The plans by host, in the order of the inventory.
+    pub fn plans(&self) -> Vec<(&str, &HostPlan)> {
+        self.hosts.iter().map(|surveyed| (surveyed.host.as_str(), &surveyed.plan)).collect()
     }
 
     /// The part of a saved plan that says what was seen and planned.

@@ -1,12 +1,14 @@
 //! `homelab plan`: what apply would change. Sends no op.
 
 use super::args::{Diffs, Reach, Selection};
-use super::load::Loaded;
+use super::load::{Loaded, load};
 use super::looked::{Looked, load_and_look};
 use super::printer::{paint, style};
 use super::show::{self, Counts};
 use super::{Exit, Printer};
+use crate::fleet::memory;
 use crate::lang::{Diagnostic, Diagnostics};
+use crate::plan::HostPlan;
 use crate::plan::saved::SavedPlan;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -20,6 +22,9 @@ pub struct Args {
     /// Save the plan; `homelab apply FILE` performs exactly it.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Contact nobody: plan against a blank system, or against the nodes as they were last seen from here.
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "out")]
+    pub against: Option<Against>,
     /// Exit with 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -31,8 +36,20 @@ pub struct Args {
     pub reach: Reach,
 }
 
+/// What a plan that contacts nobody is made against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Against {
+    /// A freshly installed system.
+    Blank,
+    /// Each node as it was when it was last looked at from here.
+    LastSeen,
+}
+
 /// Plans.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
+    if let Some(against) = args.against {
+        return from_memory(args, against, printer);
+    }
     let (loaded, looked) = match load_and_look(&args.selection, &args.reach, printer).await {
         Ok(both) => both,
         Err(problems) => return printer.fail("plan", &problems),
@@ -58,17 +75,51 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
     exit
 }
 
-/// Shows the plans and says what they mean for the exit code (pending changes aside).
-pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
-    for surveyed in &looked.hosts {
-        if !printer.json {
-            printer.out(&show::host(&surveyed.host, &surveyed.plan, diffs, printer.verbose));
+/// Plans without contacting anyone.
+fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
+    let loaded = match load(&args.selection, None, printer) {
+        Ok(loaded) => loaded,
+        Err(problems) => return printer.fail("plan", &problems),
+    };
+    let against = match against {
+        Against::Blank => memory::Against::Blank,
+        Against::LastSeen => memory::Against::LastSeen,
+    };
+    let (mut plans, mut problems) = (Vec::new(), Diagnostics::new());
+    for (host, end) in memory::plan(&loaded.config, &loaded.cache, &loaded.config.hosts(), against) {
+        match end {
+            Ok(remembered) => {
+                let at = remembered.at.map(|at| format!("as it was seen on {}", crate::fleet::wire::since(at)));
+                printer.note(&format!("{host}: {}", at.unwrap_or_else(|| "as if it were freshly installed".into())));
+                problems.0.extend(remembered.plan.problems.0.iter().cloned());
+                plans.push((host, remembered.plan));
+            }
+            Err(why) => problems.0.extend(why.0),
         }
     }
+    let plans: Vec<(&str, &HostPlan)> = plans.iter().map(|(host, plan)| (host.as_str(), plan)).collect();
+    show_plans(&plans, args.diffs.wanted(), printer);
+    printer.problems(&problems);
+    if printer.json {
+        printer.out(&format!("{}\n", json_of("plan", &plans, &[], &problems)));
+    }
+    let pending = args.detailed_exitcode && plans.iter().any(|(_, plan)| Counts::of(plan).pending());
+    Exit::of(&problems).and(if pending { Exit::Pending } else { Exit::Ok })
+}
+
+/// Shows the plans and says what they mean for the exit code (pending changes aside).
+pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
+    show_plans(&looked.plans(), diffs, printer);
     for (host, _) in &looked.asleep {
         printer.say(&asleep(host));
     }
     Exit::of(&looked.problems())
+}
+
+fn show_plans(plans: &[(&str, &HostPlan)], diffs: bool, printer: &Printer) {
+    for (host, plan) in plans.iter().filter(|_| !printer.json) {
+        printer.out(&show::host(host, plan, diffs, printer.verbose));
+    }
 }
 
 /// The line of a host that was not reached and need not be.
@@ -90,16 +141,19 @@ fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -
 
 /// The JSON document of a plan.
 pub fn document(command: &str, looked: &Looked) -> Value {
-    let hosts: Vec<Value> = looked
-        .hosts
+    let asleep: Vec<&str> = looked.asleep.iter().map(|(host, _)| host.as_str()).collect();
+    json_of(command, &looked.plans(), &asleep, &looked.problems())
+}
+
+fn json_of(command: &str, plans: &[(&str, &HostPlan)], asleep: &[&str], found: &Diagnostics) -> Value {
+    let hosts: Vec<Value> = plans
         .iter()
-        .map(|surveyed| {
-            let lines: Vec<Value> = surveyed.plan.lines.iter().map(line).collect();
-            json!({"host": surveyed.host, "counts": Counts::of(&surveyed.plan), "lines": lines})
+        .map(|(host, plan)| {
+            let lines: Vec<Value> = plan.lines.iter().map(line).collect();
+            json!({"host": host, "counts": Counts::of(plan), "lines": lines})
         })
         .collect();
-    let asleep: Vec<&String> = looked.asleep.iter().map(|(host, _)| host).collect();
-    json!({"version": 1, "command": command, "hosts": hosts, "asleep": asleep, "problems": problems(&looked.problems())})
+    json!({"version": 1, "command": command, "hosts": hosts, "asleep": asleep, "problems": problems(found)})
 }
 
 /// Problems as JSON.

@@ -3,11 +3,14 @@
 mod acts;
 pub mod cache;
 pub mod event;
+pub mod memory;
 pub mod open;
 pub mod survey;
+pub mod surveyed;
 pub mod target;
 pub mod wire;
 
 pub use event::{Event, Events, What};
-pub use survey::{Survey, Surveyed, survey};
+pub use survey::{Survey, survey};
+pub use surveyed::Surveyed;
 pub use wire::Wire;

@@ -1,9 +1,11 @@
 //! Looking at hosts and planning them. A steady host costs one round trip after login: its tasks are compiled from the
 //! facts last seen, the probes of all of them go out in one program, and the answer says whether those facts still hold.
 
-use super::cache::FactsCache;
+use super::cache::Cache;
 use super::event::{Events, What};
+use super::memory::Seen;
 use super::open::open;
+use super::surveyed::{Surveyed, all_steps};
 use super::target::{Targets, cache_name};
 use super::wire::{Trouble, Wire};
 use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
@@ -11,8 +13,8 @@ use crate::node::probe::Ran;
 use crate::node::program::NodeState;
 use crate::node::{Answers, Facts, Probe, World};
 use crate::plan::planner::{PlaySteps, plan_host};
-use crate::plan::divergence::{self, Receipt};
-use crate::plan::{HostPlan, Line, Outcome};
+use crate::plan::divergence;
+use crate::plan::{HostPlan, Outcome};
 use crate::playbook::{Body, Compiled, Config, HostKnown, Hosts, Known, Register, Step, compile, from_json, ownership};
 use crate::resource::Resource;
 use crate::transport::Pool;
@@ -30,50 +32,13 @@ pub struct Survey {
     /// Hosts to connection targets.
     pub targets: Arc<Targets>,
     /// Facts last seen.
-    pub cache: FactsCache,
+    pub cache: Cache,
     /// Who is told.
     pub events: Events,
     /// Hosts at a time.
     pub forks: usize,
     /// Only facts are wanted: no task is looked at.
     pub facts_only: bool,
-}
-
-/// A host that was looked at.
-pub struct Surveyed {
-    /// Its name.
-    pub host: String,
-    /// The open program on it.
-    pub wire: Wire,
-    /// What is known for compiling its tasks.
-    pub known: Known,
-    /// What was seen, and nothing else.
-    pub world: World,
-    /// Its tasks, play by play.
-    pub plays: Vec<(usize, Compiled)>,
-    /// What would change.
-    pub plan: HostPlan,
-    /// What the node keeps of earlier runs.
-    pub state: NodeState,
-}
-
-impl Surveyed {
-    /// Whether anything of the plan is to be done.
-    pub fn acts(&self) -> bool {
-        self.plan.lines.iter().any(Line::acts)
-    }
-
-    /// The node's receipts, with those of all that is as wished: a change of it by hand is drift from now on.
-    pub fn receipts(&self) -> BTreeMap<String, Receipt> {
-        let mut receipts = self.state.receipts.clone();
-        receipts.extend(divergence::receipts(&self.plan, all_steps(&self.plays), self.world.seen()));
-        receipts
-    }
-
-    /// Whether apply has something to do here, be it only to note what is as wished already.
-    pub fn has_work(&self) -> bool {
-        self.acts() || self.receipts() != self.state.receipts
-    }
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
@@ -86,7 +51,7 @@ type Others = BTreeMap<String, HostKnown>;
 ///
 /// Hosts that read other hosts are planned again when all have been looked at, over the line that is still open.
 pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Result<Surveyed, Diagnostics>)> {
-    let cached = |host: &String| survey.cache.get(&cache_name(&survey.config.inventory, host));
+    let cached = |host: &String| survey.cache.facts(&cache_name(&survey.config.inventory, host));
     let others: Others = hosts.iter().map(|host| (host.clone(), HostKnown { facts: cached(host), ..HostKnown::default() })).collect();
     let first = hosts.iter().map(|host| (host.clone(), None)).collect();
     let mut done = wave(&survey, first, others).await;
@@ -146,7 +111,7 @@ async fn wave(
 async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
     let way = survey.targets.of(host)?;
-    let known = Known { facts: survey.cache.get(&name), hosts: Arc::new(Hosts::new(others.clone())), registered: BTreeMap::new() };
+    let known = Known { facts: survey.cache.facts(&name), hosts: Arc::new(Hosts::new(others.clone())), registered: BTreeMap::new() };
     // Configuration errors are said before anybody is contacted.
     let privileged = !survey.facts_only && wants_privilege(&compile_all(&survey.config, host, &known)?);
     survey.events.tell(host, What::Connecting);
@@ -156,7 +121,7 @@ async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, D
         let look = wire.look(&[], true).await.map_err(Trouble::into_problem)?;
         wire.close().await;
         let facts = look.facts.unwrap_or_default();
-        survey.cache.put(&name, &facts);
+        survey.cache.put_facts(&name, &facts);
         let world = World::new(facts, Answers::new());
         return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays: Vec::new(), plan: HostPlan::default(), state: look.state });
     }
@@ -202,7 +167,7 @@ async fn settle(
                 let look = wire.look(&wanted, true).await.map_err(Trouble::into_problem)?;
                 answers.extend(look.answers);
                 let facts = look.facts.or_else(|| guess.clone()).unwrap_or_default();
-                survey.cache.put(&name, &facts);
+                survey.cache.put_facts(&name, &facts);
                 (facts, look.state)
             }
         };
@@ -223,6 +188,8 @@ async fn settle(
             let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
             if !news {
                 divergence::judge(&mut plan, all_steps(&plays), &state.receipts, world.seen());
+                let held = divergence::receipts(&plan, all_steps(&plays), world.seen());
+                survey.cache.put_seen(&name, &Seen::of(all_steps(&plays), world.seen(), &held));
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
                 return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state });
             }
@@ -295,11 +262,7 @@ pub fn plan_all(config: &Config, plays: &[(usize, Compiled)], world: &mut World,
     plan_host(&plays, world, pending)
 }
 
-fn all_steps(plays: &[(usize, Compiled)]) -> impl Iterator<Item = &Step> {
-    plays.iter().flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
-}
-
-fn probes(plays: &[(usize, Compiled)]) -> BTreeSet<Probe> {
+pub(super) fn probes(plays: &[(usize, Compiled)]) -> BTreeSet<Probe> {
     all_steps(plays)
         .filter_map(|step| match &step.body {
             Body::Resource(resource) => Some(resource.look()),
@@ -309,7 +272,7 @@ fn probes(plays: &[(usize, Compiled)]) -> BTreeSet<Probe> {
         .collect()
 }
 
-fn more_probes(plays: &[(usize, Compiled)], world: &World) -> BTreeSet<Probe> {
+pub(super) fn more_probes(plays: &[(usize, Compiled)], world: &World) -> BTreeSet<Probe> {
     all_steps(plays)
         .filter_map(|step| match &step.body {
             Body::Resource(resource) => Some(resource.look_more(world)),

@@ -126,7 +126,7 @@ impl Wire {
 pub(super) type Make<'a> = Box<dyn FnOnce(u32) -> Unit + Send + 'a>;
 
 /// Seconds since 1970 as a time that people read, in UTC.
-pub(super) fn since(seconds: u64) -> String {
+pub fn since(seconds: u64) -> String {
     // Years after 9999 have no such form; a node may say anything.
     let at = std::time::UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799));
     humantime::format_rfc3339_seconds(at).to_string()

@@ -6,6 +6,8 @@ use super::report::StepEnd;
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
 use crate::fleet::Surveyed;
+use crate::fleet::cache::Cache;
+use crate::fleet::target::cache_name;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::playbook::model::Body;
 use crate::playbook::{Config, Play, Rollback, Task};
@@ -19,6 +21,8 @@ use tokio::sync::Semaphore;
 pub struct Orders {
     /// What is performed.
     pub config: Arc<Config>,
+    /// Where what was seen is kept.
+    pub cache: Cache,
     /// Who is told.
     pub events: Events,
     /// Set: stop at the next boundary.
@@ -72,9 +76,12 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         let kept = members.iter().map(|(host, member)| (host.clone(), member.run.kept())).collect();
         members.values_mut().for_each(|member| member.run.share(&kept));
     }
-    at_once(orders, &mut members, &everyone, |mut member, _| async move {
+    at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         match member.run.finish().await {
-            Ok(()) => member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished }),
+            Ok(()) => {
+                orders.cache.put_seen(&cache_name(&orders.config.inventory, &member.run.on.host), &member.run.on.seen(&member.run.receipts));
+                member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished });
+            }
             Err(failure) => member.fail(failure),
         }
         member

@@ -5,6 +5,7 @@
 
 mod lan;
 
+mod against;
 mod drift;
 mod hostkeys;
 mod jumps;

@@ -1,0 +1,57 @@
+//! A host that was looked at: the line to it, what was seen, and what would change.
+
+use super::memory::Seen;
+use super::wire::Wire;
+use crate::node::World;
+use crate::node::program::NodeState;
+use crate::plan::divergence::{self, Receipt};
+use crate::plan::{HostPlan, Line};
+use crate::playbook::{Compiled, Known, Step};
+use std::collections::BTreeMap;
+
+/// A host that was looked at.
+pub struct Surveyed {
+    /// Its name.
+    pub host: String,
+    /// The open program on it.
+    pub wire: Wire,
+    /// What is known for compiling its tasks.
+    pub known: Known,
+    /// What was seen, and nothing else.
+    pub world: World,
+    /// Its tasks, play by play.
+    pub plays: Vec<(usize, Compiled)>,
+    /// What would change.
+    pub plan: HostPlan,
+    /// What the node keeps of earlier runs.
+    pub state: NodeState,
+}
+
+impl Surveyed {
+    /// Whether anything of the plan is to be done.
+    pub fn acts(&self) -> bool {
+        self.plan.lines.iter().any(Line::acts)
+    }
+
+    /// The node's receipts, with those of all that is as wished: a change of it by hand is drift from now on.
+    pub fn receipts(&self) -> BTreeMap<String, Receipt> {
+        let mut receipts = self.state.receipts.clone();
+        receipts.extend(divergence::receipts(&self.plan, all_steps(&self.plays), self.world.seen()));
+        receipts
+    }
+
+    /// What is kept here of the node, where `receipts` are those of what is as wished.
+    pub fn seen(&self, receipts: &BTreeMap<String, Receipt>) -> Seen {
+        Seen::of(all_steps(&self.plays), self.world.seen(), receipts)
+    }
+
+    /// Whether apply has something to do here, be it only to note what is as wished already.
+    pub fn has_work(&self) -> bool {
+        self.acts() || self.receipts() != self.state.receipts
+    }
+}
+
+/// Tasks and handlers, play by play.
+pub(super) fn all_steps(plays: &[(usize, Compiled)]) -> impl Iterator<Item = &Step> {
+    plays.iter().flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
+}
