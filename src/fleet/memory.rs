@@ -10,8 +10,7 @@ use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::probe::{Answer, Depth, Node, PackageState, UnitState};
 use crate::node::{Answers, Cause, Facts, Probe, World};
 use crate::plan::HostPlan;
-use crate::plan::digest;
-use crate::plan::divergence::Receipt;
+use crate::plan::divergence::{self, Receipt};
 use crate::playbook::{Body, Compiled, Config, HostKnown, Hosts, Known, Step};
 use crate::resource::{Claim, Resource};
 use serde::{Deserialize, Serialize};
@@ -185,7 +184,7 @@ fn one(config: &Config, cache: &Cache, host: &str, known: &Known, against: Again
 impl Seen {
     /// Whether `resource` was as wished, by the same wish.
     fn holds(&self, resource: &dyn Resource) -> bool {
-        self.held.get(&resource.id().to_string()).is_some_and(|desired| *desired == digest::desired(resource))
+        self.held.get(&resource.id().to_string()).is_some_and(|desired| *desired == divergence::receipt(resource, &Answers::new()).0)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use super::cache::Cache;
 use super::event::{Events, What};
-use super::memory::Seen;
 use super::open::open;
 use super::surveyed::{Surveyed, all_steps};
 use super::target::{Targets, cache_name};
@@ -188,10 +187,10 @@ async fn settle(
             let news = learned.iter().any(|(name, value)| known.registered.get(name) != Some(value));
             if !news {
                 divergence::judge(&mut plan, all_steps(&plays), &state.receipts, world.seen());
-                let held = divergence::receipts(&plan, all_steps(&plays), world.seen());
-                survey.cache.put_seen(&name, &Seen::of(all_steps(&plays), world.seen(), &held));
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
-                return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state });
+                let surveyed = Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state };
+                survey.cache.put_seen(&name, &surveyed.seen(&divergence::held(&surveyed.plan)));
+                return Ok(surveyed);
             }
             known.registered.extend(learned);
         }

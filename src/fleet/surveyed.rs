@@ -7,7 +7,7 @@ use crate::node::program::NodeState;
 use crate::plan::divergence::{self, Receipt};
 use crate::plan::{HostPlan, Line};
 use crate::playbook::{Compiled, Known, Step};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host that was looked at.
 pub struct Surveyed {
@@ -33,21 +33,23 @@ impl Surveyed {
         self.plan.lines.iter().any(Line::acts)
     }
 
-    /// The node's receipts, with those of all that is as wished: a change of it by hand is drift from now on.
-    pub fn receipts(&self) -> BTreeMap<String, Receipt> {
+    /// The node's receipts, with those of the lines whose keys are in `held`: what is as wished, by whomever, is ours from
+    /// now on, and a change of it by hand is drift.
+    pub fn receipts(&self, held: &BTreeSet<String>) -> BTreeMap<String, Receipt> {
         let mut receipts = self.state.receipts.clone();
-        receipts.extend(divergence::receipts(&self.plan, all_steps(&self.plays), self.world.seen()));
+        receipts.extend(divergence::receipts(held, all_steps(&self.plays), self.world.seen()));
         receipts
     }
 
-    /// What is kept here of the node, where `receipts` are those of what is as wished.
-    pub fn seen(&self, receipts: &BTreeMap<String, Receipt>) -> Seen {
-        Seen::of(all_steps(&self.plays), self.world.seen(), receipts)
+    /// What is kept here of the node, of which the lines in `held` are as wished.
+    pub fn seen(&self, held: &BTreeSet<String>) -> Seen {
+        let receipts = divergence::receipts(held, all_steps(&self.plays), self.world.seen());
+        Seen::of(all_steps(&self.plays), self.world.seen(), &receipts)
     }
 
     /// Whether apply has something to do here, be it only to note what is as wished already.
     pub fn has_work(&self) -> bool {
-        self.acts() || self.receipts() != self.state.receipts
+        self.acts() || self.receipts(&divergence::held(&self.plan)) != self.state.receipts
     }
 }
 

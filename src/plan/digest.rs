@@ -59,6 +59,8 @@ impl<'a> Owned<'a> {
             (Probe::Path { .. } | Probe::Tree { .. }, _) => return None,
             (Probe::Crontab { .. }, Answer::Crontab(Some(text))) => self.resource.slice(text).unwrap_or_else(|| text.clone()),
             (Probe::Package { .. }, Answer::Package(state)) => format!("{:?} {}", state.installed, state.residue),
+            // Who is in a group is said by the accounts.
+            (Probe::Group { .. }, Answer::Group(Some(group))) if !self.paths => group.gid.to_string(),
             // Accounts and groups are looked at by whoever gives files to them.
             (Probe::User { .. } | Probe::Group { .. }, _) if self.paths => return None,
             _ => stable(answer),

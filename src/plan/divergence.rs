@@ -1,11 +1,11 @@
 //! Why a node is not as wished: the wish is new, the node was changed by someone else, or both. Told by the receipt that
 //! the last apply left on the node for each resource.
 
-use super::{HostPlan, Line, Mark, Outcome, digest};
+use super::{HostPlan, Mark, Outcome, digest};
 use crate::node::{Answers, Op};
 use crate::playbook::{Body, Step};
 use crate::resource::Resource;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What an apply leaves on the node for a resource: the digest of what was desired, and of what was observed after.
 pub type Receipt = (String, String);
@@ -24,15 +24,21 @@ pub enum Divergence {
 
 /// The receipt of `resource` in the state that was `seen`.
 pub fn receipt(resource: &dyn Resource, seen: &Answers) -> Receipt {
-    (digest::desired(resource), digest::observed(resource, seen))
+    // They travel with every look, and are compared with what we wrote ourselves: 64 bits are enough.
+    let short = |digest: String| digest.chars().take(16).collect();
+    (short(digest::desired(resource)), short(digest::observed(resource, seen)))
 }
 
-/// The receipts of all of `steps` that hold, by resource id.
-pub fn receipts<'a>(plan: &HostPlan, steps: impl Iterator<Item = &'a Step>, seen: &Answers) -> BTreeMap<String, Receipt> {
-    let holds: HashMap<&str, &Line> = plan.lines.iter().filter(|line| matches!(line.outcome, Outcome::AsWished)).map(|line| (line.key.as_str(), line)).collect();
+/// The keys of the lines of `plan` that are as wished.
+pub fn held(plan: &HostPlan) -> BTreeSet<String> {
+    plan.lines.iter().filter(|line| matches!(line.outcome, Outcome::AsWished)).map(|line| line.key.clone()).collect()
+}
+
+/// The receipts of those of `steps` whose key is among `held`, by resource id.
+pub fn receipts<'a>(held: &BTreeSet<String>, steps: impl Iterator<Item = &'a Step>, seen: &Answers) -> BTreeMap<String, Receipt> {
     steps
         .filter_map(|step| match &step.body {
-            Body::Resource(resource) if holds.contains_key(step.key.as_str()) => Some((resource.id().to_string(), receipt(resource.as_ref(), seen))),
+            Body::Resource(resource) if held.contains(&step.key) => Some((resource.id().to_string(), receipt(resource.as_ref(), seen))),
             _ => None,
         })
         .collect()

@@ -7,7 +7,7 @@ use crate::fleet::wire::Done;
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
-use crate::plan::{Outcome, divergence};
+use crate::plan::Outcome;
 use crate::playbook::{Body, Step};
 use crate::resource::Block;
 use std::collections::BTreeSet;
@@ -111,7 +111,7 @@ impl HostRun {
                 self.on.wire.handled(&id).await?;
             }
             self.register(act.line, true, ran.as_ref().map(|r| (r.rc, r.stdout.as_str(), r.stderr.as_str()))).await?;
-            self.receipt(act.line);
+            self.held.insert(self.on.plan.lines[act.line].key.clone());
         }
         Ok(())
     }
@@ -142,10 +142,5 @@ impl HostRun {
         self.set(index, StepEnd::Failed);
         self.events.tell(&self.on.host, What::Failed(label.to_owned()));
         Err(self.failed(label, &problem))
-    }
-
-    pub(super) fn receipt(&mut self, index: usize) {
-        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return };
-        self.receipts.insert(resource.id().to_string(), divergence::receipt(resource.as_ref(), self.on.world.seen()));
     }
 }

@@ -9,7 +9,7 @@ use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::{Answers, Cause, Op, Probe, World};
 use crate::plan::planner::{handler_id, plan_step};
-use crate::plan::{Change, Line, Mark, Outcome, digest};
+use crate::plan::{Change, Line, Mark, Outcome, digest, divergence};
 use crate::playbook::{Body, Config, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,7 +34,8 @@ pub struct HostRun {
     pub(super) staged: BTreeMap<usize, u32>,
     /// Keys of handlers.
     pub(super) notified: BTreeSet<String>,
-    pub(super) receipts: BTreeMap<String, (String, String)>,
+    /// Keys of the lines that are as wished by now.
+    pub(super) held: BTreeSet<String>,
     pub(super) items: Items,
 }
 
@@ -60,7 +61,7 @@ impl Act {
 impl HostRun {
     /// A host about to perform its plan in the run called `run`.
     pub fn new(on: Surveyed, config: Arc<Config>, events: Events, stop: Arc<AtomicBool>, run: String) -> Self {
-        let receipts = on.receipts();
+        let held = divergence::held(&on.plan);
         HostRun {
             on,
             config,
@@ -73,7 +74,7 @@ impl HostRun {
             op_steps: BTreeMap::new(),
             staged: BTreeMap::new(),
             notified: BTreeSet::new(),
-            receipts,
+            held,
             items: Items::new(),
         }
     }
@@ -308,6 +309,7 @@ impl HostRun {
                 }
                 Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {
                     self.report(index, None, StepEnd::AsWished);
+                    self.held.insert(key);
                     if let Some(id) = &handler {
                         self.on.wire.handled(id).await?;
                     }
@@ -370,7 +372,7 @@ impl HostRun {
     /// Writes the receipt and lets the node go.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         if self.begun {
-            self.on.wire.finish(&self.receipts).await?;
+            self.on.wire.finish(&self.on.receipts(&self.held)).await?;
             self.begun = false;
         }
         Ok(())

@@ -79,7 +79,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         match member.run.finish().await {
             Ok(()) => {
-                orders.cache.put_seen(&cache_name(&orders.config.inventory, &member.run.on.host), &member.run.on.seen(&member.run.receipts));
+                orders.cache.put_seen(&cache_name(&orders.config.inventory, &member.run.on.host), &member.run.on.seen(&member.run.held));
                 member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished });
             }
             Err(failure) => member.fail(failure),
