@@ -5,6 +5,7 @@
 
 use super::cache::Cache;
 use super::survey::{compile_all, more_probes, plan_all, probes};
+use super::surveyed::Surveyed;
 use super::target::cache_name;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::probe::{Answer, Depth, Node, PackageState, UnitState};
@@ -72,6 +73,13 @@ impl Seen {
             (Probe::Path { path: of, .. }, Answer::Path(node)) if of == path && enough(node) => Some(answer.clone()),
             _ => None,
         })
+    }
+}
+
+/// Keeps here what was seen of `on`, whose lines in `held` are as wished. A look at a part of the tasks leaves the last whole one.
+pub fn keep(config: &Config, cache: &Cache, on: &Surveyed, held: &BTreeSet<String>) {
+    if config.tags.is_empty() && config.start.is_none() {
+        cache.put_seen(&cache_name(&config.inventory, &on.host), &on.seen(held));
     }
 }
 

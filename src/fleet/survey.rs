@@ -2,6 +2,7 @@
 //! facts last seen, the probes of all of them go out in one program, and the answer says whether those facts still hold.
 
 use super::cache::Cache;
+use super::memory;
 use super::event::{Events, What};
 use super::open::open;
 use super::surveyed::{Surveyed, all_steps};
@@ -189,7 +190,7 @@ async fn settle(
                 divergence::judge(&mut plan, all_steps(&plays), &state.receipts, world.seen());
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
                 let surveyed = Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state };
-                survey.cache.put_seen(&name, &surveyed.seen(&divergence::held(&surveyed.plan)));
+                memory::keep(&survey.config, &survey.cache, &surveyed, &divergence::held(&surveyed.plan));
                 return Ok(surveyed);
             }
             known.registered.extend(learned);

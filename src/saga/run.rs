@@ -7,7 +7,7 @@ use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
 use crate::fleet::Surveyed;
 use crate::fleet::cache::Cache;
-use crate::fleet::target::cache_name;
+use crate::fleet::memory;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::playbook::model::Body;
 use crate::playbook::{Config, Play, Rollback, Task};
@@ -79,7 +79,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         match member.run.finish().await {
             Ok(()) => {
-                orders.cache.put_seen(&cache_name(&orders.config.inventory, &member.run.on.host), &member.run.on.seen(&member.run.held));
+                memory::keep(&orders.config, &orders.cache, &member.run.on, &member.run.held);
                 member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished });
             }
             Err(failure) => member.fail(failure),
