@@ -1,6 +1,6 @@
 //! `homelab apply`: plans, asks, performs, verifies. One step that fails takes back what was done.
 
-use super::args::{Diffs, Narrow, Reach, Selection};
+use super::args::{Care, Diffs, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, problems as problems_json, show_all};
@@ -41,6 +41,9 @@ pub struct Args {
     /// Begin at the first task with this name.
     #[arg(long, value_name = "TASK")]
     pub start_at: Option<String>,
+    /// How closely to look.
+    #[command(flatten)]
+    pub care: Care,
     /// Diffs.
     #[command(flatten)]
     pub diffs: Diffs,
@@ -75,7 +78,7 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
-    let looked = look(&loaded, &reach, !args.dry_run, printer).await?;
+    let looked = look(&loaded, &reach, &args.care, !args.dry_run, printer).await?;
     if let Some(saved) = &saved {
         still_holds(saved, &looked, printer.masker())?;
     }

@@ -75,6 +75,15 @@ pub struct Reach {
     pub known_hosts: Option<PathBuf>,
 }
 
+/// How closely to look.
+#[derive(Debug, Clone, Args)]
+pub struct Care {
+    /// Hash every file again. Otherwise one of 1 MiB or more is not read if inode, size and time of change are those with which
+    /// an apply recorded its digest on the node.
+    #[arg(long)]
+    pub paranoid: bool,
+}
+
 /// Whether diffs are shown.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]

@@ -1,6 +1,6 @@
 //! `homelab drift`: for cron. A plan that sends no op, and says only what was changed on the nodes since it was applied.
 
-use super::args::{Diffs, Reach, Selection};
+use super::args::{Care, Diffs, Reach, Selection};
 use super::looked::load_and_look;
 use super::printer::count;
 use super::show;
@@ -13,6 +13,9 @@ pub struct Args {
     /// What to compare with.
     #[command(flatten)]
     pub selection: Selection,
+    /// How closely to look.
+    #[command(flatten)]
+    pub care: Care,
     /// Diffs.
     #[command(flatten)]
     pub diffs: Diffs,
@@ -23,7 +26,7 @@ pub struct Args {
 
 /// Compares.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    let (_, mut looked) = match load_and_look(&args.selection, &args.reach, printer).await {
+    let (_, mut looked) = match load_and_look(&args.selection, &args.reach, &args.care, printer).await {
         Ok(both) => both,
         Err(problems) => return printer.fail("drift", &problems),
     };

@@ -1,6 +1,6 @@
 //! Looking at the hosts of a configuration, the way plan, apply and drift do.
 
-use super::args::{Reach, Selection};
+use super::args::{Care, Reach, Selection};
 use super::load::{Loaded, load};
 use super::printer::count;
 use super::progress::Progress;
@@ -121,7 +121,8 @@ pub fn means(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(Arc<P
     Ok((Arc::new(Pool::new(terminal, known_hosts, cost.clone())), targets, cost))
 }
 
-async fn gather(loaded: &Loaded, reach: &Reach, events: Events, facts_only: bool, printer: &Printer) -> Result<(Vec<(String, Result<Surveyed, Diagnostics>)>, Cost), Diagnostics> {
+/// Without `care`, of the hosts only their facts.
+async fn gather(loaded: &Loaded, reach: &Reach, care: Option<&Care>, events: Events, printer: &Printer) -> Result<(Vec<(String, Result<Surveyed, Diagnostics>)>, Cost), Diagnostics> {
     let (pool, targets, cost) = means(loaded, reach, printer)?;
     let hosts = loaded.config.hosts();
     let all = Survey {
@@ -131,22 +132,23 @@ async fn gather(loaded: &Loaded, reach: &Reach, events: Events, facts_only: bool
         cache: loaded.cache.clone(),
         events,
         forks: reach.forks.into(),
-        facts_only,
+        facts_only: care.is_none(),
+        paranoid: care.is_some_and(|care| care.paranoid),
     };
     Ok((survey::survey(Arc::new(all), &hosts).await, cost))
 }
 
 /// Loads what `selection` names and looks at its hosts.
-pub async fn load_and_look(selection: &Selection, reach: &Reach, printer: &Printer) -> Result<(Loaded, Looked), Diagnostics> {
+pub async fn load_and_look(selection: &Selection, reach: &Reach, care: &Care, printer: &Printer) -> Result<(Loaded, Looked), Diagnostics> {
     let loaded = load(selection, None, printer)?;
-    let looked = look(&loaded, reach, false, printer).await?;
+    let looked = look(&loaded, reach, care, false, printer).await?;
     Ok((loaded, looked))
 }
 
 /// Looks at all hosts of `loaded` and plans them. `open`: keep the lines to hosts that have something to do.
-pub async fn look(loaded: &Loaded, reach: &Reach, open: bool, printer: &Printer) -> Result<Looked, Diagnostics> {
+pub async fn look(loaded: &Loaded, reach: &Reach, care: &Care, open: bool, printer: &Printer) -> Result<Looked, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
-    let gathered = gather(loaded, reach, events, false, printer).await;
+    let gathered = gather(loaded, reach, Some(care), events, printer).await;
     let (found, cost) = gathered?;
     progress.finish().await;
     let mut looked = Looked { hosts: Vec::new(), failed: Vec::new(), asleep: Vec::new(), cost };
@@ -178,7 +180,7 @@ pub struct FactsFound {
 /// The facts of all hosts of `loaded`.
 pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<FactsFound, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
-    let (found, _) = gather(loaded, reach, events, true, printer).await?;
+    let (found, _) = gather(loaded, reach, None, events, printer).await?;
     progress.finish().await;
     let mut all = FactsFound { facts: BTreeMap::new(), problems: Diagnostics::new(), asleep: Vec::new() };
     for (host, end) in found {

@@ -1,6 +1,6 @@
 //! `homelab plan`: what apply would change. Sends no op.
 
-use super::args::{Diffs, Reach, Selection};
+use super::args::{Care, Diffs, Reach, Selection};
 use super::load::{Loaded, load};
 use super::looked::{Looked, load_and_look};
 use super::printer::{paint, style};
@@ -23,11 +23,14 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Contact nobody: plan against a blank system, or against the nodes as they were last seen from here.
-    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "out")]
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["out", "paranoid"])]
     pub against: Option<Against>,
     /// Exit with 2 when there is something to do.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// How closely to look.
+    #[command(flatten)]
+    pub care: Care,
     /// Diffs.
     #[command(flatten)]
     pub diffs: Diffs,
@@ -50,7 +53,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
     if let Some(against) = args.against {
         return from_memory(args, against, printer);
     }
-    let (loaded, looked) = match load_and_look(&args.selection, &args.reach, printer).await {
+    let (loaded, looked) = match load_and_look(&args.selection, &args.reach, &args.care, printer).await {
         Ok(both) => both,
         Err(problems) => return printer.fail("plan", &problems),
     };

@@ -62,7 +62,8 @@ impl Wire {
         for unit in staging {
             units.push(Box::new(move |_| unit));
         }
-        units.push(Box::new(move |seq| program::look(seq, probes, false)));
+        let paranoid = self.paranoid;
+        units.push(Box::new(move |seq| program::look(seq, probes, false, paranoid)));
         let mut answers = self.call(units, PATIENCE).await?;
         let look = answers.pop().unwrap_or_default();
         let staged = answers.split_off(before.min(answers.len()));
@@ -73,8 +74,7 @@ impl Wire {
         if let Some(why) = staged.iter().find_map(|frames| unstaged(frames)) {
             return Ok(Err(why));
         }
-        let look = program::read_look(&look, probes).map_err(|error| self.nonsense(&error))?;
-        Ok(Ok(Begun::Yes(look.answers)))
+        Ok(Ok(Begun::Yes(self.seen(&look, probes)?.answers)))
     }
 
     /// Why a run did not begin, if it did not.
@@ -146,12 +146,12 @@ impl Wire {
             units.push(Box::new(move |seq| program::pending(seq, handler, true)));
         }
         units.push(Box::new(move |seq| program::act(seq, ops)));
-        units.push(Box::new(move |seq| program::look(seq, probes, false)));
+        // What was written is read back.
+        units.push(Box::new(move |seq| program::look(seq, probes, false, true)));
         let mut answers = self.call(units, silence.unwrap_or(OP_PATIENCE)).await?;
         let look = answers.pop().unwrap_or_default();
         let acted = answers.pop().unwrap_or_default();
-        let look = program::read_look(&look, probes).map_err(|error| self.nonsense(&error))?;
-        Ok((read(&acted), look.answers))
+        Ok((read(&acted), self.seen(&look, probes)?.answers))
     }
 
     /// Forgets that `handler` is pending.
@@ -183,9 +183,10 @@ impl Wire {
         Ok(unwound)
     }
 
-    /// Writes the receipts, closes the journal, and lets the node go.
+    /// Writes the receipts and the digests of large files, closes the journal, and lets the node go.
     pub async fn finish(&mut self, receipts: &BTreeMap<String, (String, String)>) -> Result<(), Trouble> {
-        let frames = self.call(vec![Box::new(move |seq| program::finish(seq, receipts))], PATIENCE).await?.pop().unwrap_or_default();
+        let sums = std::mem::take(&mut self.sums);
+        let frames = self.call(vec![Box::new(|seq| program::finish(seq, receipts, &sums))], PATIENCE).await?.pop().unwrap_or_default();
         match frames.iter().find(|frame| frame.tag == "failed") {
             Some(frame) => Err(self.refused(&format!("the run is done, but cannot be recorded: {}", frame.text().trim()))),
             None => Ok(()),

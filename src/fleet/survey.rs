@@ -39,6 +39,8 @@ pub struct Survey {
     pub forks: usize,
     /// Only facts are wanted: no task is looked at.
     pub facts_only: bool,
+    /// Every file is hashed, also those of which the node has recorded the digest.
+    pub paranoid: bool,
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
@@ -116,6 +118,7 @@ async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, D
     let privileged = !survey.facts_only && wants_privilege(&compile_all(&survey.config, host, &known)?);
     survey.events.tell(host, What::Connecting);
     let mut wire = open(&survey.pool, way, privileged).await?;
+    wire.paranoid = survey.paranoid;
     survey.events.tell(host, What::Looking);
     if survey.facts_only {
         let look = wire.look(&[], true).await.map_err(Trouble::into_problem)?;

@@ -5,7 +5,7 @@ use crate::lang::{Diagnostic, Kind};
 use crate::node::{Answers, Probe};
 use crate::node::frame::Frame;
 use crate::node::probe::Ran;
-use crate::node::program::{self, Look, Unit};
+use crate::node::program::{self, Look, Sums, Unit};
 use crate::transport::sandbox::Server;
 use crate::transport::{Lost, Talk, Target};
 use std::collections::BTreeMap;
@@ -65,6 +65,10 @@ pub struct Wire {
     target: Target,
     /// The functions that act have been sent.
     pub(super) acting: bool,
+    /// Digests that earlier runs recorded are not believed.
+    pub(super) paranoid: bool,
+    /// Of large files that were looked at, for the node to record.
+    pub(super) sums: Sums,
     /// A sandbox lives as long as the line to it.
     _sandbox: Option<Server>,
 }
@@ -72,7 +76,7 @@ pub struct Wire {
 impl Wire {
     /// Over `talk`, which has just been opened.
     pub fn new(talk: Talk, target: Target, sandbox: Option<Server>) -> Self {
-        Wire { talk: Some(talk), target, acting: false, _sandbox: sandbox }
+        Wire { talk: Some(talk), target, acting: false, paranoid: false, sums: Sums::new(), _sandbox: sandbox }
     }
 
     /// Ends the conversation.
@@ -116,9 +120,16 @@ impl Wire {
 
     /// Asks.
     pub async fn look(&mut self, probes: &[Probe], facts: bool) -> Result<Look, Trouble> {
-        let answers = self.call(vec![Box::new(|seq| program::look(seq, probes, facts))], PATIENCE).await?;
-        let frames = answers.last().map(Vec::as_slice).unwrap_or_default();
-        program::read_look(frames, probes).map_err(|error| self.nonsense(&error))
+        let paranoid = self.paranoid;
+        let answers = self.call(vec![Box::new(move |seq| program::look(seq, probes, facts, paranoid))], PATIENCE).await?;
+        self.seen(answers.last().map(Vec::as_slice).unwrap_or_default(), probes)
+    }
+
+    /// Reads what a look is answered by.
+    pub(super) fn seen(&mut self, frames: &[Frame], probes: &[Probe]) -> Result<Look, Trouble> {
+        let mut look = program::read_look(frames, probes).map_err(|error| self.nonsense(&error))?;
+        self.sums.append(&mut look.sums);
+        Ok(look)
     }
 }
 

@@ -7,6 +7,7 @@ mod site;
 mod apply;
 mod chains;
 mod failing;
+mod large;
 mod plans;
 mod review;
 mod secrets;

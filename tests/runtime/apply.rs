@@ -212,7 +212,7 @@ fn the_input_cut_at_every_byte_leaves_nothing_half_written_and_no_lock() {
             }
         }
         wire.extend(program::act(seq + 1, &numbered(&ops)).wire(crate::shell::NONCE));
-        wire.extend(program::finish(seq + 2, &Default::default()).wire(crate::shell::NONCE));
+        wire.extend(program::finish(seq + 2, &Default::default(), &Default::default()).wire(crate::shell::NONCE));
         // Every byte takes minutes; by default the three shells take turns.
         let (first, step) = if std::env::var_os("HOMELAB_TEST_SLOW").is_some() { (0, 1) } else { (sh as usize * 5, 15) };
         let cuts = (0..fixed).step_by(3999).chain((fixed + first..wire.len()).step_by(step)).chain([wire.len()]);
@@ -349,7 +349,7 @@ fn pending_handlers_and_kept_values_are_read_back_and_unwound() {
         session.unwind("r1");
         assert!(session.look(&[], false).state.pending.is_empty());
         let receipts = [("file:/x y".to_owned(), ("aa".to_owned(), "bb".to_owned()))].into();
-        session.run(&homelab::node::program::finish(60, &receipts));
+        session.run(&homelab::node::program::finish(60, &receipts, &Default::default()));
         session.close();
         assert_eq!(node.look(&[]).state.receipts, receipts);
     }

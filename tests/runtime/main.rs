@@ -7,4 +7,5 @@ mod channel;
 mod cost;
 mod quoting;
 mod shell;
+mod sums;
 mod system;

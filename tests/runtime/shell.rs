@@ -175,7 +175,11 @@ impl Session {
     }
 
     pub fn look(&mut self, probes: &[Probe], facts: bool) -> Look {
-        let unit = program::look(self.next(), probes, facts);
+        self.look_with(probes, facts, false)
+    }
+
+    pub fn look_with(&mut self, probes: &[Probe], facts: bool, paranoid: bool) -> Look {
+        let unit = program::look(self.next(), probes, facts, paranoid);
         let frames = self.run(&unit);
         program::read_look(&frames, probes).unwrap()
     }
@@ -232,7 +236,11 @@ impl Session {
     }
 
     pub fn finish(&mut self) {
-        let unit = program::finish(self.next(), &Default::default());
+        self.finish_with(&Default::default());
+    }
+
+    pub fn finish_with(&mut self, sums: &program::Sums) {
+        let unit = program::finish(self.next(), &Default::default(), sums);
         let frames = self.run(&unit);
         assert!(frames.iter().any(|f| f.tag == "finished"), "{frames:?}");
     }

@@ -1,6 +1,6 @@
 //! The units around the acts: beginning, ending, unwinding, and what is kept on the node between runs.
 
-use super::Unit;
+use super::{Sums, Unit};
 use super::state::escape;
 use crate::node::quote::quote;
 use std::collections::BTreeMap;
@@ -37,14 +37,16 @@ pub fn keep(seq: u32, name: &str, value: &[u8]) -> Unit {
     unit(seq, format!("h_keep {} '{value}'", quote(&escape(name))))
 }
 
-/// Ends the run: writes all receipts of the node (id → digests of what was desired and of what was observed), removes the
-/// stage, forgets all but the last runs, gives the lock back. Answered by `finished`.
-pub fn finish(seq: u32, receipts: &BTreeMap<String, (String, String)>) -> Unit {
+/// Ends the run: writes all receipts of the node (id → digests of what was desired and of what was observed), records the
+/// digests of large files, removes the stage, forgets all but the last runs, gives the lock back. Answered by `finished`.
+pub fn finish(seq: u32, receipts: &BTreeMap<String, (String, String)>, sums: &Sums) -> Unit {
     let mut text = String::new();
     for (id, (desired, observed)) in receipts {
         text.push_str(&format!("{} {} {}\n", escape(id), escape(desired), escape(observed)));
     }
-    unit(seq, format!("h_finish {}", quote(&text)))
+    // No path has two slashes in a row, so a shell can find its line as it is.
+    let sums: String = sums.iter().map(|(path, stamped)| format!("{path}// {stamped}\n")).collect();
+    unit(seq, format!("h_finish {} {}", quote(&text), quote(&sums)))
 }
 
 /// Leaves the run as it is, interrupted, and gives the lock back. Answered by `abandoned`.

@@ -14,7 +14,7 @@ mod system;
 pub use act::act;
 pub use control::{abandon, begin, finish, keep, pending, unwind};
 pub use look::look;
-pub use read::{Look, NodeState, Owner, ProtocolError, ran, read_look};
+pub use read::{Look, NodeState, Owner, ProtocolError, Sums, ran, read_look};
 pub use stage::{CHUNK, Part, chunk_header, chunks, stage};
 
 /// A piece of program that runs as a whole or not at all, and is answered by frames of which the last is

@@ -1,11 +1,15 @@
 //! What the node said of paths: `stat` records, digests and texts, matched against what was asked.
 
 use super::look::Word;
+use super::Sums as Recorded;
 use crate::node::frame::Frame;
 use crate::node::probe::{Answer, Attrs, Depth, File, Node, TEXT_LIMIT};
 use crate::node::op::sha256;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What is stamped with the time at which `stat` ran.
+const NOW: &str = "/proc/self/";
 
 /// What was said of the paths that were asked about.
 #[derive(Debug, Default)]
@@ -13,6 +17,8 @@ pub(super) struct Paths<'a> {
     answers: BTreeMap<&'a str, Answer>,
     /// Files whose content is out of reach still have attributes.
     closed: BTreeMap<&'a str, Node>,
+    /// What may be recorded of large ones.
+    pub sums: Recorded,
 }
 
 impl<'a> Paths<'a> {
@@ -28,6 +34,8 @@ impl<'a> Paths<'a> {
             let mut stat = stat.iter().peekable();
             let sums = Sums::read(of("sums").next(), of("sum"), asked);
             let texts = texts(of("text"));
+            let stamps = of("stamps").next().map(Frame::text).unwrap_or_default();
+            let stamps = stamps_of(&stamps);
             for (i, (path, word)) in asked.iter().enumerate() {
                 let answer = match classes.get(i) {
                     Some(b'a') => Ok(Node::Absent),
@@ -47,6 +55,9 @@ impl<'a> Paths<'a> {
                     Ok(Node::File(mut file)) if *word != Word::Stat => content(&mut file, *word, sums.of(i), texts.get(&i)).map(|()| Node::File(file)),
                     other => other,
                 };
+                if let (Ok(Node::File(File { sha256: Some(sum), .. })), Some(stamp)) = (&answer, stamps.get(path)) {
+                    paths.sums.insert((*path).to_owned(), format!("{stamp} {sum}"));
+                }
                 paths.answers.insert(path, answer.map_or_else(|why| Answer::Failed(why.into()), Answer::Path));
             }
         }
@@ -73,6 +84,21 @@ impl<'a> Paths<'a> {
             None => Answer::Failed("the node did not answer this".into()),
         }
     }
+}
+
+/// The stamps (`INODE SIZE DATE TIME ZONE`) that tell a large file from what it may be later, by path. One whose change
+/// is not over, by the clock that stamps it, or that comes without a fraction of a second, tells nothing.
+fn stamps_of(text: &str) -> BTreeMap<&str, &str> {
+    let lines = || text.lines().filter_map(|line| line.split_once("// "));
+    let time = |stamp: &str| {
+        let words: Vec<&str> = stamp.split(' ').collect();
+        let plain = stamp.bytes().all(|b| b.is_ascii_digit() || b" .:-+".contains(&b));
+        let [_, size, date, time, "+0000"] = words[..] else { return None };
+        (plain && time.contains('.')).then(|| Some((size.parse::<u64>().ok()?, format!("{date} {time}"))))?
+    };
+    let Some((_, now)) = lines().find(|(path, _)| *path == NOW).and_then(|(_, stamp)| time(stamp)) else { return BTreeMap::new() };
+    let settled = |stamp: &str| time(stamp).is_some_and(|(size, at)| size >= TEXT_LIMIT && at < now && !at.ends_with(".000000000"));
+    lines().filter(|(_, stamp)| settled(stamp)).collect()
 }
 
 /// Puts digest and text where they belong.
@@ -107,7 +133,7 @@ struct Record {
     name: Vec<u8>,
 }
 
-/// Cuts `NONCE:mode:uid:gid:size:owner:group:name` records apart. The nonce is not known here, but it is the first word of
+/// Cuts `NONCE:size:mode:uid:gid:owner:group:name` records apart. The nonce is not known here, but it is the first word of
 /// the body and nobody can have put it into a file's name.
 fn records(body: &[u8]) -> Vec<Record> {
     let end = body.iter().position(|b| *b == b':').unwrap_or(0);
@@ -137,8 +163,9 @@ impl Record {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut fields = bytes.splitn(7, |b| *b == b':');
         let mut text = || fields.next().map(|f| String::from_utf8_lossy(f).into_owned());
+        let size = text()?.parse().ok()?;
         let mode = u32::from_str_radix(&text()?, 16).ok()?;
-        let (uid, gid, size) = (text()?.parse().ok()?, text()?.parse().ok()?, text()?.parse().ok()?);
+        let (uid, gid) = (text()?.parse().ok()?, text()?.parse().ok()?);
         let (owner, group) = (text()?, text()?);
         let name = |name: String, id: u32| if name == "UNKNOWN" || name == "?" { id.to_string() } else { name };
         Some(Record { mode, uid, gid, size, owner: name(owner, uid), group: name(group, gid), name: fields.next()?.to_vec() })
@@ -274,4 +301,25 @@ fn texts<'f>(frames: impl Iterator<Item = &'f Frame>) -> BTreeMap<usize, Vec<u8>
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_tells_only_what_is_over_large_and_exact() {
+        let at = |time: &str| format!("1 2097152 2026-01-02 {time} +0000");
+        let now = format!("{NOW}// 7 0 2026-01-02 03:04:05.500000000 +0000\n");
+        let kept = |stamp: &str| stamps_of(&format!("/a b// {stamp}\n{now}")).get("/a b") == Some(&stamp);
+        assert!(kept(&at("03:04:05.499999999")) && kept("1 1048576 2025-12-31 23:59:59.100000000 +0000"));
+        // In the moment of the look, and after it.
+        assert!(!kept(&at("03:04:05.500000000")) && !kept(&at("03:04:05.6")));
+        // Without a fraction, or with one that only fills the place.
+        assert!(!kept(&at("03:04:04")) && !kept(&at("03:04:04.000000000")));
+        for stamp in ["", "1", "1 1048575 2026-01-02 03:04:04.1 +0000", "1 2097152 2026-01-02 03:04:04.1 +0100", "1 2097152 $(id) 03:04:04.1 +0000"] {
+            assert!(!kept(stamp), "{stamp}");
+        }
+        assert!(stamps_of(&format!("/a b// {}\n", at("03:04:04.1"))).is_empty(), "without a clock");
+    }
 }

@@ -17,7 +17,13 @@ pub struct Look {
     pub state: NodeState,
     /// The answer to every probe.
     pub answers: Answers,
+    /// What the node may record of the large files among them, for the next look to believe.
+    pub sums: Sums,
 }
+
+/// Digests of large files with what `stat` said before they were hashed, by path: `INODE SIZE DATE TIME ZONE SHA256`.
+/// Beside the answers: a file that was replaced by its like is no other file.
+pub type Sums = BTreeMap<String, String>;
 
 /// What a node keeps of homelab.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,7 +99,7 @@ pub fn read_look(frames: &[Frame], probes: &[Probe]) -> Result<Look, ProtocolErr
         };
         answers.insert(probe.clone(), answer);
     }
-    Ok(Look { facts, state: state(frames)?, answers })
+    Ok(Look { facts, state: state(frames)?, answers, sums: paths.sums })
 }
 
 fn first_line(script: &str, secret: bool) -> &str {
@@ -324,7 +330,7 @@ mod tests {
         fn a_node_that_lies_makes_no_panic(
             frames in prop::collection::vec(
                 (
-                    "facts|addr|state|paths|sums|sum|text|tree|packages|candidates|units|passwd|group|shadow|crontab|sysctl|ran|lock|receipts|kept",
+                    "facts|addr|state|paths|stamps|sums|sum|text|tree|packages|candidates|units|passwd|group|shadow|crontab|sysctl|ran|lock|receipts|kept",
                     prop::collection::vec("[0-9]{0,3}|[adflo]{1,2}|n|[0-9]:[0-9],?|dpkg|apt|systemd|value", 0..3),
                     "(n:|\n|81a4:|a1ff:|[0-9]{1,2}:|root:|/a|/b|' -> '| -> |x |ii |=|\\.|[ -~])|(?s:.){0,30}",
                 ),

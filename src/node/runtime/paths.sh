@@ -1,5 +1,5 @@
 # What is at paths: one letter each by built-ins, one stat, one sha256sum, and texts only where they differ.
-fmt="$n:%f:%u:%g:%s:%U:%G:%N"
+fmt="$n:%s:%f:%u:%g:%U:%G:%N"
 # r: a (absent) or x (behind a directory that this login cannot search)
 h_gone() {
   r=a d=$1
@@ -34,9 +34,11 @@ h_paths() {
   x=
   case $c in *[dflou]*) x=$(export QUOTING_STYLE=literal; exec stat -c "$fmt" -- "$@" 2>/dev/null) ;; esac
   h_f paths "$k $c" "$x"
-  t=
+  t= h=
   if [ "$q" ]; then
-    eval "h=\$(exec sha256sum -- $q 2>/dev/null)"
+    # A size of seven digits.
+    case $nl$x in *"$nl$n:"[0-9][0-9][0-9][0-9][0-9][0-9][0-9]*) h_recall "$@" ;; esac
+    [ -z "$q" ] || eval "h=\$h\$(exec sha256sum -- $q 2>/dev/null)"
     h_f sums "$k" "$h"
     set -f
     IFS=$nl
@@ -57,6 +59,37 @@ h_paths() {
     case $e in *:t | *:t:*) [ "${e#*:t}" = ":${h%%  *}" ] || t="$t $i" ;; esac
   done
   [ "$t" ] && h_texts "$@"
+}
+# Digests of large files that need no hashing, since they are recorded for what stat says now, into h; those files out of
+# q and to the front of j. The stamps go home before anything is hashed; that of stat's own process tells the time.
+h_recall() {
+  eval "z=\$(export TZ=UTC0; exec stat -c '%n// %i %s %z' -- $q /proc/self/ 2>/dev/null)"
+  x= e=$nl
+  set -f
+  IFS=$nl
+  for l in $z; do
+    case $l in /proc/self///*) x=$x$l$nl; continue ;; esac
+    case ${l#*// } in *' '???????*' '????-*) x=$x$l$nl ;; *) continue ;; esac
+    case $h_sums in *"$nl$l "*)
+      b=${h_sums#*"$nl$l "} p=${l%%// *}
+      h=$h${b%%"$nl"*}"  "$p$nl e=$e$p//$nl
+      ;;
+    esac
+  done
+  unset IFS
+  set +f
+  h_f stamps "$k" "$x"
+  [ "$h" ] || return
+  q= b= z=
+  for s in $j; do
+    i=${s%%:*}
+    eval "p=\${$i}"
+    case $e in
+    *"$nl$p//$nl"*) b="$b$s " ;;
+    *) q="$q \"\${$i}\"" z="$z$s " ;;
+    esac
+  done
+  j=$b$z
 }
 # Texts of the paths whose numbers are in t: one cat for many, cut apart by the sizes, judged by the digests.
 h_texts() {

@@ -112,9 +112,24 @@ h_flush() {
   done
   eval "sync -- \"\$R/journal\" $q 2>/dev/null || sync"
 }
-# receipts as a text
+# Digests of large files as a text; besides, what else is recorded and still there, not without end.
+h_hashed() {
+  h_slurp "$S/sums"
+  a=$1 i=0
+  while [ "$v" ] && [ $i -lt 250 ]; do
+    l=${v%%"$nl"*} v=${v#*"$nl"} p=${l%%// *}
+    case $nl$a in
+    *"$nl$p// "*) ;;
+    *) [ -f "$p" ] && a=$a$l$nl i=$((i + 1)) ;;
+    esac
+  done
+  { printf '%s' "$a" >"$S/sums.new" && mv -f "$S/sums.new" "$S/sums"; } 2>/dev/null
+}
+# receipts and digests of large files as texts
 h_finish() {
   printf '%s' "$1" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts" || { h_f failed finish "the receipts cannot be written"; return 1; }
+  # Without it the next look hashes, no more.
+  [ -z "$2" ] || h_hashed "$2"
   h_note E
   rm -rf "$R/s" "$S/open"
   sync "$S" "$S/receipts" "$R/journal"
