@@ -78,8 +78,10 @@ pub struct Reach {
 /// How closely to look.
 #[derive(Debug, Clone, Args)]
 pub struct Care {
-    /// Hash every file again. Otherwise one of 1 MiB or more is not read if inode, size and time of change are those with which
-    /// an apply recorded its digest on the node.
+    /// Hash every file again, also large ones that seem unchanged.
+    ///
+    /// Without it, a file of 1 MiB or more is not read if its inode, size and time of change are those with which an
+    /// earlier apply recorded its digest on the node.
     #[arg(long)]
     pub paranoid: bool,
 }
