@@ -5,7 +5,6 @@
 use homelab::lang::Files;
 use homelab::playbook::{Known, Options, compile, load, ownership};
 use libfuzzer_sys::fuzz_target;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
