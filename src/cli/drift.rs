@@ -5,7 +5,8 @@ use super::looked::load_and_look;
 use super::printer::count;
 use super::show;
 use super::{Exit, Printer};
-use crate::plan::{Divergence, HostPlan, Line};
+use crate::fleet::Surveyed;
+use crate::plan::Divergence;
 
 /// Arguments of `drift`.
 #[derive(Debug, clap::Args)]
@@ -31,36 +32,43 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         Err(problems) => return printer.fail("drift", &problems),
     };
     let mut exit = Exit::of(&looked.problems());
-    if looked.hosts.iter().any(|surveyed| surveyed.plan.lines.iter().any(drifted)) {
+    if looked.hosts.iter().any(astray) {
         exit = exit.and(Exit::Pending);
     }
     if printer.json {
         printer.out(&format!("{}\n", super::plan::document("drift", &looked)));
     } else {
-        for surveyed in &mut looked.hosts {
-            let (plan, pending) = without_work(std::mem::take(&mut surveyed.plan));
-            if plan.lines.iter().any(drifted) {
-                printer.out(&show::host(&surveyed.host, &plan, args.diffs.wanted(), printer.verbose));
-            }
-            if pending > 0 && printer.verbose > 0 {
-                printer.note(&format!("{}: {} not applied yet", surveyed.host, count(pending, "change")));
-            }
-            surveyed.plan = plan;
-        }
+        looked.hosts.iter_mut().for_each(|surveyed| say(surveyed, args, printer));
     }
     printer.problems(&looked.problems());
     looked.cost(printer);
     exit
 }
 
-fn drifted(line: &Line) -> bool {
-    matches!(line.divergence, Some(Divergence::Drift | Divergence::Conflict))
+fn say(surveyed: &mut Surveyed, args: &Args, printer: &Printer) {
+    if anew(surveyed) {
+        printer.note(&format!("{}: nothing of this was ever applied here, or the machine was set up anew", surveyed.host));
+        printer.out(&show::host(&surveyed.host, &surveyed.plan, args.diffs.wanted(), printer.verbose));
+        return;
+    }
+    let astray = astray(surveyed);
+    let all = surveyed.plan.lines.len();
+    surveyed.plan.lines.retain(|line| line.divergence != Some(Divergence::Pending));
+    let pending = all - surveyed.plan.lines.len();
+    if astray {
+        printer.out(&show::host(&surveyed.host, &surveyed.plan, args.diffs.wanted(), printer.verbose));
+    }
+    if pending > 0 && printer.verbose > 0 {
+        printer.note(&format!("{}: {} not applied yet", surveyed.host, count(pending, "change")));
+    }
 }
 
-/// The plan without what is only waiting for an apply, and how much that is.
-fn without_work(mut plan: HostPlan) -> (HostPlan, usize) {
-    let all = plan.lines.len();
-    plan.lines.retain(|line| line.divergence != Some(Divergence::Pending));
-    let pending = all - plan.lines.len();
-    (plan, pending)
+/// Whether a node is not what an apply left: changed since, or without a trace of any.
+fn astray(surveyed: &Surveyed) -> bool {
+    anew(surveyed) || surveyed.plan.lines.iter().any(|line| matches!(line.divergence, Some(Divergence::Drift | Divergence::Conflict)))
+}
+
+/// Whether a node that has something to do has never had anything of it: a spot instance that was replaced.
+fn anew(surveyed: &Surveyed) -> bool {
+    surveyed.state.receipts.is_empty() && surveyed.acts()
 }

@@ -113,8 +113,13 @@ fn what_was_as_wished_before_the_first_apply_is_kept_so() {
     let lan = Lan::new();
     let node = lan.node("pi-1");
     lan.inventory(&[node.host("become: true")]);
-    lan.tasks("- name: A page\n  copy: {dest: /srv/index.html, content: \"hello\\n\"}");
+    lan.tasks(TASKS);
     lan.trust();
+    // A machine without a trace of us is not silently well: a spot instance may have been replaced.
+    let anew = cron(&lan, &[]).expect(2, "never applied");
+    assert!(anew.out.starts_with("pi-1  1 to create, 1 to change, 1 to run; 0 as wished\n"), "{}", anew.out);
+    assert_eq!(anew.err, "pi-1: nothing of this was ever applied here, or the machine was set up anew\n");
+    lan.tasks("- name: A page\n  copy: {dest: /srv/index.html, content: \"hello\\n\"}");
     std::fs::write(node.inside("/srv/index.html"), "hello\n").unwrap();
     let first = lan.expect(0, &["apply", "inventory.yaml", "--yes"]);
     assert!(first.out.contains("nothing to do; 1 as wished"), "{}", first.out);
