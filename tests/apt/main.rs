@@ -14,6 +14,8 @@ mod site;
 mod debian;
 #[path = "../support/repo.rs"]
 mod repo;
+#[path = "../support/untested.rs"]
+mod untested;
 
 mod accounts;
 mod locks;

@@ -8,6 +8,8 @@
 mod site;
 #[path = "../support/tree.rs"]
 mod tree;
+#[path = "../support/untested.rs"]
+mod untested;
 
 mod accounts;
 mod handlers;

@@ -48,8 +48,7 @@ fn a_steady_plan_of_100_files_starts_at_most_15_processes() {
     let (first, _) = remote.run(&["apply", "inventory.yaml", "--yes"], Fate::Nothing);
     assert_eq!(first.code, 0, "{}{}", first.out, first.err);
     let Some(before) = remote.last_pid() else {
-        eprintln!("SKIPPED: the sandbox has no process numbers of its own");
-        return;
+        return crate::untested::untested("the sandbox has no process numbers of its own");
     };
     let (plan, _) = remote.run(&["plan", "inventory.yaml", "--detailed-exitcode"], Fate::Nothing);
     assert_eq!(plan.code, 0, "{}{}", plan.out, plan.err);

@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "shared with `e2e`, which uses the rest")]
 #[path = "../e2e/site.rs"]
 mod site;
+#[path = "../support/untested.rs"]
+mod untested;
 
 mod line;
 mod remote;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod lan;
+#[path = "../support/untested.rs"]
+mod untested;
 
 mod against;
 mod drift;

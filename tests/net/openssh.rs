@@ -24,8 +24,7 @@ impl Drop for Sshd {
 fn sshd(lan: &Lan) -> Option<Sshd> {
     let hidden = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
     if !Path::new(SSHD).exists() || !nix::unistd::geteuid().is_root() || !hidden {
-        assert!(std::env::var_os("CI").is_none() || Path::new(SSHD).exists(), "sshd must be installed under CI");
-        eprintln!("NOT TESTED: needs sshd, root and mount namespaces");
+        crate::untested::untested("it takes sshd, root and mount namespaces");
         return None;
     }
     let dir = lan.path("sshd");

@@ -1,6 +1,7 @@
 //! The channel: sudo with and without a password, and a real sshd.
 
 use crate::shell::{ALL, NONCE, Node as Box_, Session};
+use crate::untested::untested;
 use homelab::node::runtime::{Become, greeting};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -23,8 +24,7 @@ fn sudoing(node: &Box_, rule: &str, how: &Become) -> Command {
 #[test]
 fn sudo_asks_or_does_not_and_the_program_starts_either_way() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: this needs root");
-        return;
+        return untested("it takes root");
     }
     let asked = Become::Sudo { user: "root".into(), asked: true };
     let silent = Become::Sudo { user: "root".into(), asked: false };
@@ -59,8 +59,7 @@ fn sudo_asks_or_does_not_and_the_program_starts_either_way() {
 #[test]
 fn over_a_real_sshd() {
     let Some(sshd) = ["/usr/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|p| std::path::Path::new(p).exists()) else {
-        eprintln!("SKIPPED: there is no sshd here");
-        return;
+        return untested("sshd is not installed");
     };
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();

@@ -1,6 +1,9 @@
 //! The fixed runtime on real shells: dash, bash and busybox ash, with pipes in place of the channel.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs)]
 
+#[path = "../support/untested.rs"]
+mod untested;
+
 mod apply;
 mod look;
 mod channel;

@@ -10,5 +10,7 @@ mod site;
 mod debian;
 #[path = "../support/repo.rs"]
 mod repo;
+#[path = "../support/untested.rs"]
+mod untested;
 
 mod services;

@@ -33,9 +33,8 @@ pub fn run(program: &str, args: &[&str]) -> String {
 /// Whether `program` is there. Without it a test says so and ends, but not under CI.
 pub fn have(program: &str) -> bool {
     let there = Path::new(program).exists();
-    assert!(there || std::env::var_os("CI").is_none(), "{program} must be installed under CI");
     if !there {
-        eprintln!("NOT TESTED: {program} is not installed");
+        crate::untested::untested(&format!("{program} is not installed"));
     }
     there
 }
