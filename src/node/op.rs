@@ -135,6 +135,9 @@ pub enum Op {
         refresh: bool,
         /// Seconds to wait for another process's lock.
         lock_timeout: u32,
+        /// Replaces an installed version whose package file this manager cannot secure.
+        #[serde(default)]
+        lost: bool,
     },
     /// Act on a systemd unit.
     Unit {
@@ -233,6 +236,7 @@ impl Op {
             Op::Crontab { .. } | Op::Sysctl { .. } | Op::Hostname { .. } => Grade::Exact,
             Op::Unit { act: UnitAct::Reload | UnitAct::Restart, .. } => Grade::Equivalent,
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
+            Op::Packages { lost: true, .. } => Grade::None,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
             Op::Run { undo: Some(_), .. } => Grade::Named,
             Op::Run { again: true, .. } => Grade::Equivalent,

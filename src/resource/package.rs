@@ -20,7 +20,9 @@ A version is given as `name=version`; a `*` at its end matches what follows. Ano
 (`lock_timeout`); when it does not go away, the error names the process that holds it.
 
 What a package brings cannot be known beforehand: later tasks that need something not there yet (a directory, a unit, a user) are
-planned as *known after apply (package NAME)*. Taking back is *equivalent*: the same versions, not the same bytes.",
+planned as *known after apply (package NAME)*. Taking back is *equivalent*: the same versions, and the configuration files as they were. What is
+upgraded or removed is secured on the node before that: the package file from apt's own archive, else one made again from what is
+installed. Where apt is not the package manager, an upgrade cannot be undone.",
     params: &[
         Param::required("name", Ty::Strs, "One package or a list: `name`, `name=version` or `name:architecture`.").aliases(&["pkg", "package"]),
         Param::new("state", Ty::Choice(&["present", "absent", "latest"]), "`present` leaves an installed version as it is; `latest` upgrades it.").default("present"),
@@ -192,11 +194,13 @@ impl Resource for Package {
                 "skip the task there: `when: facts.package_manager != \"none\"`",
             ));
         }
-        let (mut install, mut remove) = (Vec::new(), Vec::new());
+        let (mut install, mut remove, mut lost) = (Vec::new(), Vec::new(), false);
         for wanted in &self.wanted {
             names::answered(world, &self.probe(wanted), &format!("whether {} is installed", wanted.name), "see that the package manager works on the node")?;
             let now = world.package(&wanted.name).unwrap_or_default();
             if self.differs(wanted, &now) {
+                // Only of apt's packages can a file be made again; others' lists seldom have the old version.
+                lost |= self.state != State::Absent && now.installed.is_some() && world.facts.package_manager != "apt";
                 if self.state == State::Absent { &mut remove } else { &mut install }.push(wanted.text());
             }
         }
@@ -204,7 +208,7 @@ impl Resource for Package {
             return Ok(Vec::new());
         }
         let refresh = self.refresh && !install.is_empty();
-        Ok(vec![Op::Packages { install, remove, purge: self.purge, refresh, lock_timeout: self.lock_timeout }])
+        Ok(vec![Op::Packages { install, remove, purge: self.purge, refresh, lock_timeout: self.lock_timeout, lost }])
     }
 
     fn secret(&self) -> bool {

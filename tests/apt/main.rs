@@ -20,3 +20,4 @@ mod untested;
 mod accounts;
 mod locks;
 mod packages;
+mod secured;

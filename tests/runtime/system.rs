@@ -181,12 +181,12 @@ fn packages_come_and_go_and_the_installed_set_is_what_it_was() {
             Probe::Run(shell("dpkg-query -W")),
         ];
         session.begin("r0");
-        let ed = Op::Packages { install: vec!["ed".into()], remove: vec![], purge: false, refresh: true, lock_timeout: 30 };
+        let ed = Op::Packages { install: vec!["ed".into()], remove: vec![], purge: false, refresh: true, lock_timeout: 30, lost: false };
         session.perform(&[(1, &ed)]).unwrap_or_else(|e| panic!("{e:?}"));
         session.finish();
         let before = session.look(&probes, false).answers;
         assert!(matches!(&before[&probes[0]], Answer::Package(p) if p.installed.is_none() && p.candidate.is_some()), "{before:?}");
-        let op = Op::Packages { install: vec!["sl".into()], remove: vec!["ed".into()], purge: true, refresh: false, lock_timeout: 30 };
+        let op = Op::Packages { install: vec!["sl".into()], remove: vec!["ed".into()], purge: true, refresh: false, lock_timeout: 30, lost: false };
         session.begin("r1");
         session.perform(&[(1, &op)]).unwrap_or_else(|e| panic!("{e:?}"));
         let after = session.look(&probes, false).answers;
@@ -194,7 +194,7 @@ fn packages_come_and_go_and_the_installed_set_is_what_it_was() {
         assert!(matches!(&after[&probes[1]], Answer::Package(p) if p.installed.is_none()), "{after:?}");
         session.unwind("r1");
         assert_eq!(session.look(&probes, false).answers, before);
-        let wrong = Op::Packages { install: vec!["no-such-package-at-all".into()], remove: vec![], purge: false, refresh: false, lock_timeout: 5 };
+        let wrong = Op::Packages { install: vec!["no-such-package-at-all".into()], remove: vec![], purge: false, refresh: false, lock_timeout: 5, lost: false };
         let (_, why) = session.perform(&[(2, &wrong)]).unwrap_err();
         assert!(why.contains("no-such-package-at-all"), "{why}");
         session.close();

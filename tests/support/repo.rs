@@ -1,7 +1,7 @@
 //! Packages made here, in a repository that is a directory of the node: nothing comes from a network.
 //!
 //! `greeter` brings a configuration file, a user and a directory of that user's; `greeterd` a configuration file and a service;
-//! `broken` cannot be configured.
+//! `choir` needs the newer greeter; `broken` cannot be configured.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,10 +17,12 @@ pub fn make(dir: &Path) {
         ("greeter", "1.0", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)][..]),
         ("greeter", "1.1", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)]),
         ("greeterd", "1.0", &[]),
+        ("choir", "1.0", &[]),
         ("broken", "1.0", &[("postinst", "#!/bin/sh\necho the licence server does not answer >&2\nexit 1\n")]),
     ] {
         let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Tests <tests@example>\nDescription: {name} for tests\n"
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Tests <tests@example>\nDescription: {name} for tests\n{}",
+            if name == "choir" { "Depends: greeter (>= 1.1)\n" } else { "" }
         );
         let work = tempfile::tempdir().unwrap();
         let put = |path: &str, text: &str, mode: u32| {
@@ -38,6 +40,11 @@ pub fn make(dir: &Path) {
             put("usr/bin/greeterd", "#!/bin/sh\ncat /etc/greeterd.conf >/run/greeterd\n", 0o755);
         } else {
             put(&format!("usr/bin/{name}"), "#!/bin/sh\necho hello\n", 0o755);
+        }
+        if name == "greeter" {
+            // A link, and a file below a directory that a link leads to.
+            std::os::unix::fs::symlink(name, work.path().join("usr/bin/greet")).unwrap();
+            put(&format!("lib/{name}/data"), "data\n", 0o640);
         }
         for (script, text) in scripts {
             put(&format!("DEBIAN/{script}"), text, 0o755);

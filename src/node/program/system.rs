@@ -9,7 +9,7 @@ use crate::node::quote::{quote, words};
 pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
     let flag = |on: bool| if on { "y" } else { "-" };
     let call = match op {
-        Op::Packages { install, remove, purge, refresh, lock_timeout } => format!(
+        Op::Packages { install, remove, purge, refresh, lock_timeout, .. } => format!(
             "h_transact {number} {} {} {lock_timeout}{} --{}",
             flag(*refresh),
             flag(*purge),

@@ -1,4 +1,4 @@
-# Packages: one transaction; undo compares what was installed before with what is now.
+# Packages: one transaction, for which the old package files are secured; undo compares what was installed with what is now.
 # Name and version of each; what dpkg has not finished is there too, with its state.
 h_installed() {
   if h_has dpkg-query; then
@@ -20,13 +20,68 @@ h_apt() {
     sleep 2
   done
 }
+# Before anything changes: the package file of each package that is to be replaced or removed, from apt's own archive, else made again.
+# number, apt's arguments; their names into j
+h_secure() {
+  d=$R/before/$1.debs j= h_c=
+  shift
+  h_apt -s "$@" || return
+  w=$(printf '%s\n' "$e" | sed -n 's/^[IRP][a-z]* \([^ ]*\) \[.*/\1/p')
+  [ "$w" ] || return 0
+  e=$(mkdir -p -- "$d" 2>&1 && dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ${Package}_${Version}_${Architecture}\n' -- $w 2>&1) || return
+  w=$e$nl
+  while [ "$w" ]; do
+    l=${w%%"$nl"*} w=${w#*"$nl"}
+    # What dpkg has not finished is nothing to go back to.
+    case $l in ?i*) ;; *) continue ;; esac
+    l=${l#???}
+    p=${l%% *} s=${l#* }
+    j=$j,$s
+    [ ! -e "/var/lib/dpkg/info/$p.conffiles" ] || h_c="$h_c /var/lib/dpkg/info/$p.conffiles"
+    case $s in *:*) s=${s%%:*}%3a${s#*:} ;; esac
+    s=/var/cache/apt/archives/$s.deb
+    if [ -s "$s" ]; then ln -f -- "$s" "$d/$p.deb" 2>/dev/null || e=$(cp -- "$s" "$d/$p.deb" 2>&1); else h_repack "$p" "$d/$p.deb"; fi ||
+      { e="the installed $p cannot be secured: $e"; return 1; }
+  done
+  [ -z "$h_c" ] || e=$(cat -- $h_c | while read -r p; do [ ! -f "$p" ] || printf '%s\n' "${p#/}"; done | tar -C / --verbatim-files-from -T - -cf "$d/conffiles.tar" 2>&1)
+}
+# A package file of what is installed: name, file
+h_repack() {
+  i=/var/lib/dpkg/info/$1 t=$2.d
+  e=$({
+    umask 022
+    mkdir -p -- "$t/DEBIAN" && a=$nl$(cat -- "$i.list")$nl || exit
+    dpkg-query -s "$1" | sed -e '/^Status: /d' -e '/^Conffiles:/,/^[^ ]/{' -e '/^Conffiles:/d' -e '/^ /d' -e '}' >"$t/DEBIAN/control"
+    for p in "$i".*; do
+      case ${p#"$i."} in *.* | list | conffiles) ;; *) cp -p -- "$p" "$t/DEBIAN/${p#"$i."}" || exit ;; esac
+    done
+    if [ -e "$i.conffiles" ]; then
+      while read -r p; do [ ! -f "$p" ] || printf '%s\n' "$p"; done <"$i.conffiles" >"$t/DEBIAN/conffiles"
+    fi
+    # A conffile that was changed must not be taken for the package's own.
+    dpkg-query -W -f '${Conffiles}\n' "$1" | sed -n 's/^ \(.*\) \([0-9a-f]\{32\}\)$/\2  \1/p' | md5sum -c --quiet 2>/dev/null >"$t.changed"
+    # What another package has diverted is where it was moved to.
+    b=
+    while read -r p && read -r c && read -r l; do
+      case $l$a in "${1%%:*}$nl"*) ;; *"$nl$p$nl"*) b=$b$nl$p$nl a="${a%%"$nl$p$nl"*}$nl${a#*"$nl$p$nl"}"; [ ! -e "$c" ] || { mkdir -p -- "$t${p%/*}" && cp -a -- "$c" "$t$p"; } || exit ;; esac
+    done </var/lib/dpkg/diversions
+    printf '%s' "$a" | while read -r p; do
+      case $p in '' | /.) continue ;; esac
+      # A link by which the package's own files are reached is not the package's.
+      if [ -h "$p" ]; then case $a in *"$nl$p/"*) continue ;; esac; elif [ ! -e "$p" ]; then continue; fi
+      printf '%s\n' "${p#/}"
+    done | tar -C / --no-recursion --verbatim-files-from -T - -cf - | tar -C "$t" -xpf - &&
+      while IFS=: read -r p l; do [ ! -f "$t$p" ] || echo >>"$t$p"; done <"$t.changed" && dpkg-deb -Zgzip -z1 -b "$t" "$2"
+  } 2>&1)
+  a=$?
+  rm -rf -- "$t" "$t.changed"
+  return $a
+}
 # number, lists first (y), purge (y), seconds to wait, names to install (name or name=version), --, names to remove
 h_transact() {
   y=$1 a=$2 b=$3 h_wait=$4
   shift 4
   e=$(h_installed 2>&1 >"$R/before/$y.packages") || { h_fail "$y" "$e"; return 1; }
-  # The old package files are secured where they are still here.
-  h_journal "$y" "B $y packages - - - - - -$nl" 1 || return
   if h_has apt-get; then
     [ "$a" = y ] && { h_apt update || { h_fail "$y" "$e"; return 1; }; }
     s=
@@ -35,8 +90,14 @@ h_transact() {
       if [ "$p" = -- ]; then s=-; else set -- "$@" "$p$s"; fi
     done
     [ "$b" = y ] && b=--purge || b=
-    h_apt $b --allow-downgrades install -- "$@"
-  else h_other "$a" "$@"
+    set -- $b --allow-downgrades install -- "$@"
+    h_secure "$y" "$@" || { h_fail "$y" "$e"; return 1; }
+    h_enc "${j#,}"
+    h_journal "$y" "B $y packages - - - - - $e$nl" 1 || return
+    h_apt "$@"
+  else
+    h_journal "$y" "B $y packages - - - - - -$nl" 1 || return
+    h_other "$a" "$@"
   fi && h_done "$y" || h_fail "$y" "$e"
 }
 # dnf or apk: whether the lists come first, names, --, names
@@ -69,7 +130,11 @@ u_packages() {
     set --
     if h_has apt-get; then
       IFS=$nl
-      for l in $b; do l=${l% !?}; set -- "$@" "${l%% *}=${l#* }"; done
+      for l in $b; do
+        l=${l% !?} p=$R/before/$y.debs/${l%% *}.deb
+        [ -s "$p" ] || p=${l%% *}=${l#* }
+        set -- "$@" "$p"
+      done
       for l in $a; do set -- "$@" "$l-"; done
       unset IFS
       set +f
@@ -83,6 +148,9 @@ u_packages() {
       set +f
       h_other - "$@" || { h_stick "$y" "$e"; return; }
     fi
+    # Purged or not, the configuration is what it was.
+    p=$R/before/$y.debs/conffiles.tar
+    [ ! -s "$p" ] || e=$(tar -C / -xpf "$p" 2>&1) || { h_stick "$y" "$e"; return; }
     h_installed >"$R/now" 2>/dev/null
     a=$(grep -vxFf "$R/now" <"$R/before/$y.packages"; grep -vxFf "$R/before/$y.packages" <"$R/now")
     [ -z "$a" ] || { h_stick "$y" "the packages are not what they were: $a"; return; }
