@@ -1,9 +1,10 @@
 //! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
 
 use super::report::{StepEnd, StepReport};
+use super::steps::StepsNow;
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
-use crate::fleet::survey::{Items, compile_all, said};
+use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
@@ -37,6 +38,7 @@ pub struct HostRun {
     /// Keys of the lines that are as wished by now.
     pub(super) held: BTreeSet<String>,
     pub(super) items: Items,
+    pub(super) steps_now: StepsNow,
 }
 
 /// How often a node that another run holds is asked again.
@@ -62,7 +64,7 @@ impl HostRun {
     /// A host about to perform its plan in the run called `run`.
     pub fn new(on: Surveyed, config: Arc<Config>, events: Events, stop: Arc<AtomicBool>, run: String) -> Self {
         let held = divergence::held(&on.plan);
-        HostRun {
+        let mut host = HostRun {
             on,
             config,
             events,
@@ -76,7 +78,10 @@ impl HostRun {
             notified: BTreeSet::new(),
             held,
             items: Items::new(),
-        }
+            steps_now: StepsNow::default(),
+        };
+        host.index();
+        host
     }
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
@@ -252,12 +257,6 @@ impl HostRun {
         Ok(())
     }
 
-    pub(super) fn step(&self, index: usize) -> Option<&Step> {
-        let line = &self.on.plan.lines[index];
-        let (_, compiled) = self.on.plays.iter().find(|(play, _)| *play == line.play)?;
-        compiled.steps.iter().chain(&compiled.handlers).find(|step| step.key == line.key)
-    }
-
     /// Retries, delay and timeout of a line's step.
     pub(super) fn patience(&self, index: usize) -> (u32, Duration, Option<Duration>) {
         self.step(index).map_or((0, Duration::ZERO, None), |step| {
@@ -269,7 +268,7 @@ impl HostRun {
     pub(super) async fn fresh(&mut self, index: usize) -> Result<(), Failure> {
         self.at_boundary()?;
         self.begin_if_needed()?;
-        self.on.plays = compile_all(&self.config, &self.on.host, &self.on.known).map_err(Failure::Step)?;
+        self.compile()?;
         let keys: Vec<String> = match self.step(index) {
             Some(_) => vec![self.on.plan.lines[index].key.clone()],
             // A loop over a late value was one line and is now several steps.
@@ -355,16 +354,17 @@ impl HostRun {
 
     pub(super) fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
         let line = &self.on.plan.lines[index];
-        if let Some(at) = self.steps.iter().position(|step| step.key == line.key) {
-            return at;
+        if let Some(at) = self.steps_now.reported.get(&line.key) {
+            return *at;
         }
+        self.steps_now.reported.insert(line.key.clone(), self.steps.len());
         self.steps.push(StepReport { key: line.key.clone(), label: line.label.clone(), mark, end });
         self.steps.len() - 1
     }
 
     pub(super) fn set(&mut self, index: usize, end: StepEnd) {
-        let key = self.on.plan.lines[index].key.clone();
-        if let Some(step) = self.steps.iter_mut().find(|step| step.key == key) {
+        let at = self.steps_now.reported.get(&self.on.plan.lines[index].key);
+        if let Some(step) = at.and_then(|at| self.steps.get_mut(*at)) {
             step.end = end;
         }
     }

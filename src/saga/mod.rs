@@ -6,6 +6,7 @@ pub mod host;
 pub mod report;
 mod results;
 pub mod run;
+mod steps;
 mod unwind;
 
 pub use failure::Failure;

@@ -12,6 +12,7 @@ impl HostRun {
     pub(super) async fn register(&mut self, index: usize, changed: bool, ran: Option<(i32, &str, &str)>) -> Result<(), Failure> {
         let Some(register) = self.step(index).and_then(|step| step.register.clone()) else { return Ok(()) };
         let value = result(&register, changed, ran);
+        self.steps_now.outdated();
         self.config.identities.masker().add_value(&value);
         if register.keep {
             let text = value.as_map().and_then(|map| map.get("stdout")).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -57,7 +58,10 @@ impl HostRun {
 
     /// Takes on results of `run_once` steps of another host.
     pub fn told(&mut self, results: &BTreeMap<String, Value>) {
-        self.on.known.registered.extend(results.clone());
+        if !results.is_empty() {
+            self.on.known.registered.extend(results.clone());
+            self.steps_now.outdated();
+        }
     }
 
     /// What this host keeps.
@@ -72,5 +76,6 @@ impl HostRun {
             known.entry(host.clone()).or_default().kept.clone_from(kept);
         }
         self.on.known.hosts = Arc::new(Hosts::new(known));
+        self.steps_now.outdated();
     }
 }

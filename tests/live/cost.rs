@@ -56,3 +56,35 @@ fn a_steady_plan_of_100_files_starts_at_most_15_processes() {
     eprintln!("{started} processes for a steady plan of 100 files, login shell and sudo included");
     assert!((1..=15).contains(&started), "{started}");
 }
+
+/// Of the last line that `-v` gives.
+fn spent(ended: &crate::site::Ended, what: &str) -> f64 {
+    let last = ended.err.lines().last().unwrap_or_default();
+    let (before, _) = last.split_once(what).unwrap_or_else(|| panic!("{last}"));
+    before.rsplit([' ', '(']).next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn two_thousand_files_are_made_in_few_turns_and_cost_a_later_run_nothing() {
+    let file = |i: usize| format!("- copy: {{dest: /srv/f{i}, content: \"{i}\\n\"}}\n");
+    let many: String = (0..2000).map(file).collect();
+    let remote = Remote::new("", &many);
+    let (first, _) = remote.run(&["apply", "inventory.yaml", "--yes", "-v"], Fate::Nothing);
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    assert!(first.out.contains("done: 2000 changed"), "{}", first.out.lines().last().unwrap_or_default());
+    let turns = spent(&first, " after login");
+    eprintln!("{turns} turns for 2,000 files");
+    // Sixteen batches, and what is around them.
+    assert!(turns <= 20.0, "{turns}");
+
+    // Steps that are planned again on their way ask for what they need, not for the receipts of all others.
+    let late: String = (0..40).map(file).collect::<String>().replace("/srv/", "/srv/new/");
+    remote.site.tasks(&format!("{many}- command: {{argv: [mkdir, /srv/new]}}\n{late}"));
+    let (second, _) = remote.run(&["apply", "inventory.yaml", "--yes", "-v"], Fate::Nothing);
+    assert_eq!(second.code, 0, "{}{}", second.out, second.err);
+    assert!(second.out.contains("done: 41 changed"), "{}", second.out.lines().last().unwrap_or_default());
+    let last = second.err.lines().last().unwrap_or_default();
+    eprintln!("{last}");
+    let received = last.split(", ").find(|part| part.ends_with(" received")).unwrap();
+    assert!(received.ends_with("KiB received") || spent(&second, " MiB received") <= 1.5, "{received}");
+}

@@ -96,12 +96,13 @@ fn is_hex(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The program that answers `probes`, and says what the node is if `facts`; also what the node keeps of us. If `paranoid`,
-/// every file is hashed, and no digest is believed that an earlier run recorded.
+/// The program that answers `probes`, and says what the node keeps of us; if `facts`, also what the node is, and its receipts. If
+/// `paranoid`, every file is hashed, and no digest is believed that an earlier run recorded.
 pub fn look(seq: u32, probes: &[Probe], facts: bool, paranoid: bool) -> Unit {
     let batches = Batches::new(probes);
     let mut unit = Unit::new(seq);
-    unit.push("h_state\n");
+    // In a run, one look follows the other: thousands of receipts would come each time.
+    unit.push(if facts { "h_state y\n" } else { "h_state\n" });
     if paranoid {
         unit.push("h_sums=\n");
     }

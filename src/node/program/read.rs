@@ -34,7 +34,7 @@ pub struct NodeState {
     pub locked_by: Option<Owner>,
     /// How many runs this node has had.
     pub run_number: u64,
-    /// Resource id → (digest of what was desired, digest of what was observed after).
+    /// Resource id → (digest of what was desired, digest of what was observed after), where facts were asked for.
     pub receipts: BTreeMap<String, (String, String)>,
     /// The run that neither finished nor was unwound. With `locked_by` it is in progress, without it was interrupted.
     pub interrupted: Option<String>,

@@ -1,4 +1,4 @@
-# What the node keeps of us. Only reads.
+# What the node keeps of us, receipts if $1. Only reads.
 h_state() {
   h_sums=$nl
   [ "$S" ] && [ -d "$S" ] || { h_f state 0 ''; return; }
@@ -7,6 +7,6 @@ h_state() {
   h_slurp "$S/sums"
   h_sums=$nl$v
   for k in pending kept open; do h_slurp "$S/$k"; [ "$v" ] && h_f $k '' "$v"; done
-  [ -s "$S/receipts" ] && h_f receipts '' "$(exec cat "$S/receipts")"
+  [ "$1" ] && [ -s "$S/receipts" ] && h_f receipts '' "$(exec cat "$S/receipts")"
   [ -d "$S/lock" ] && h_held && h_f lock "$ls" "$lw"
 }
