@@ -200,9 +200,12 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     }
     let stopped = orders.stop.load(Ordering::SeqCst);
     for (host, member) in members.iter_mut().filter(|(_, member)| member.end.is_none()) {
+        let done = reached.contains(host);
         if stopped {
-            member.fail(Failure::Stopped);
-        } else if play.hosts.contains(host) && !reached.contains(host) {
+            if member.run.acts_from(index + usize::from(done)) {
+                member.fail(Failure::Stopped);
+            }
+        } else if play.hosts.contains(host) && !done {
             member.fail(Failure::Step(
                 Diagnostic::new(Kind::Failed, format!("{host}: not begun: the play `{}` stopped when others failed before it", play.name))
                     .hint("`max_failures` and `rollback` of the play say when it stops")

@@ -25,6 +25,11 @@ impl StepsNow {
 }
 
 impl HostRun {
+    /// Whether this host has anything to do in the plays from this one on.
+    pub(super) fn acts_from(&self, play: usize) -> bool {
+        self.on.plan.lines.iter().any(|line| line.play >= play && line.acts())
+    }
+
     /// Compiles the plays again if more is known than when they were compiled.
     pub(super) fn compile(&mut self) -> Result<(), Failure> {
         if !self.steps_now.current {
