@@ -1,5 +1,5 @@
-//! What can be checked of plays before anything is known of a host: the syntax of templates and expressions, and
-//! whether every notified handler is there.
+//! What can be checked of plays before anything is known of a host: the syntax of templates and expressions, whether
+//! every notified handler is there, and whether a pending one can be told from others.
 
 use super::model::{Body, Play, Task};
 use crate::inventory::Inventory;
@@ -86,6 +86,43 @@ pub fn notifications(plays: &[Play], problems: &mut Diagnostics) {
             notified(tasks, &names, problems);
         }
     }
+}
+
+/// Reports two handlers that a host could not tell apart: pending ones are remembered by the names of play and handler.
+pub fn handlers(plays: &[Play], problems: &mut Diagnostics) {
+    for (at, play) in plays.iter().enumerate() {
+        let mine = handler_places(play);
+        for first in plays[..at].iter().filter(|first| first.name == play.name && first.hosts.iter().any(|host| play.hosts.contains(host))) {
+            if let Some((name, _)) = handler_places(first).into_iter().find(|place| mine.contains(place)) {
+                problems.push(
+                    Diagnostic::config(format!("two plays are called `{}`, and both have a handler `{name}`", play.name))
+                        .maybe_at(play.span.as_ref())
+                        .note("the first one", first.span.as_ref())
+                        .hint("give each its own `name:`; a host remembers by it which handler is still to run"),
+                );
+            }
+        }
+    }
+}
+
+/// The handlers of a play and of its roles: name, and the positions of the tasks around it.
+fn handler_places(play: &Play) -> Vec<(&str, Vec<usize>)> {
+    fn below<'a>(tasks: &'a [Task], around: &[usize], out: &mut Vec<(&'a str, Vec<usize>)>) {
+        for (at, task) in tasks.iter().enumerate() {
+            let here = [around, &[at]].concat();
+            match &task.body {
+                Body::Block(tasks) | Body::Include(_, tasks) => below(tasks, &here, out),
+                Body::Role(role, _) => {
+                    out.extend(handler_names(&role.handlers).into_iter().map(|name| (name, here.clone())));
+                    below(&role.tasks, &here, out);
+                }
+                Body::Resource(..) | Body::Assert(_) => {}
+            }
+        }
+    }
+    let mut out: Vec<_> = handler_names(&play.handlers).into_iter().map(|name| (name, Vec::new())).collect();
+    below(&play.tasks, &[], &mut out);
+    out
 }
 
 fn handler_names(handlers: &[Task]) -> Vec<&str> {

@@ -111,6 +111,7 @@ pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options:
     choose_hosts(&who, &mut plays, options, &mut problems);
     check::syntax(&engine, &who, &plays, &mut problems);
     check::notifications(&plays, &mut problems);
+    check::handlers(&plays, &mut problems);
     check_tags(&plays, options, &mut problems);
     let start = options.start_at.as_ref().and_then(|name| match select::start_at(&plays, name) {
         Ok(start) => Some(start),
