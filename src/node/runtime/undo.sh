@@ -2,10 +2,14 @@
 h_unwind() {
   run=$1 R=$S/runs/$1
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks=
   while IFS= read -r l; do
     case $l in
-    [BP]' '*) i=$((i + 1)); eval "j_$i=\$l" ;;
+    [BP]' '*)
+      i=$((i + 1))
+      eval "j_$i=\$l"
+      case $l in P*) h_marks="$h_marks ${l##* }" ;; esac
+      ;;
     'U '*) h_u="$h_u${l#U } " ;;
     esac
   done <"$R/journal"
@@ -24,7 +28,13 @@ h_unwind() {
   done
   h_afterwards
   sync -f "$S" 2>/dev/null || sync
-  [ "$h_stuck" ] && return 1
+  if [ "$h_stuck" ]; then
+    # What has been notified has yet to take up what is there now.
+    set -f
+    for s in $h_marks; do h_mark set "$s"; done
+    set +f
+    return 1
+  fi
   h_note X
   h_closed
   run=
@@ -32,15 +42,18 @@ h_unwind() {
 }
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
 h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
+# As h_pending, without a record.
+h_mark() {
+  h_was=$run run=
+  h_pending "$@"
+  run=$h_was
+}
 # A record: B number kind class mode uid gid group path, or P set|clear handler
 h_record() {
   set +f
   if [ "$1" = P ]; then
-    [ "$2" = set ] && set -- clear "$3" || set -- set "$3"
-    a=$run
-    run=
-    h_pending "$@"
-    run=$a
+    [ "$2" = set ] && c=clear || c=set
+    h_mark $c "$3"
     h_note "U $h_i"
     return
   fi
