@@ -6,79 +6,16 @@
 use super::diagnostic::Diagnostic;
 use super::value::{Data, Value};
 
+/// What a mode without a who leaves alone.
+const UMASK: u32 = 0o022;
+
 /// A wished mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// All twelve bits.
     Octal(u32),
-    /// Changes to what is there.
-    Symbolic(Vec<Clause>),
-}
-
-/// One change: `u=rwX`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Clause {
-    /// Bits of the classes meant: 0o700, 0o070, 0o007.
-    who: u32,
-    act: char,
-    /// `r`, `w`, `x` as bits of one class.
-    bits: u32,
-    /// `X`.
-    search: bool,
-    /// `s`.
-    set_id: bool,
-    /// `t`.
-    sticky: bool,
-    /// Copied from this class: `g=u`.
-    copy: Option<char>,
-}
-
-impl Mode {
-    /// The mode that results from `present`, 0 where nothing is there yet.
-    pub fn apply(&self, present: u32, is_dir: bool) -> u32 {
-        match self {
-            Mode::Octal(mode) => *mode,
-            Mode::Symbolic(clauses) => clauses.iter().fold(present, |mode, clause| clause.apply(mode, is_dir)),
-        }
-    }
-}
-
-impl Clause {
-    fn apply(&self, mode: u32, is_dir: bool) -> u32 {
-        let mut class = self.bits;
-        if self.search && (is_dir || mode & 0o111 != 0) {
-            class |= 1;
-        }
-        if let Some(from) = self.copy {
-            class |= match from {
-                'u' => mode >> 6,
-                'g' => mode >> 3,
-                _ => mode,
-            } & 7;
-        }
-        let mut bits = (class * 0o111) & self.who;
-        let mut special = 0;
-        if self.who & 0o700 != 0 {
-            special |= 0o4000;
-        }
-        if self.who & 0o070 != 0 {
-            special |= 0o2000;
-        }
-        if self.set_id {
-            bits |= special;
-        }
-        // The sticky bit belongs to the others.
-        let sticky = if self.who & 0o007 != 0 { 0o1000 } else { 0 };
-        if self.sticky {
-            bits |= sticky;
-        }
-        match self.act {
-            '+' => mode | bits,
-            '-' => mode & !bits,
-            // Like chmod, `=` leaves a directory's set-id bits alone.
-            _ => (mode & !(self.who | sticky | if is_dir { 0 } else { special })) | bits,
-        }
-    }
+    /// Changes to what is there, for [`symbolic`].
+    Symbolic(String),
 }
 
 /// Reads a mode.
@@ -113,57 +50,66 @@ pub fn parse_mode(value: &Value) -> Result<Mode, Diagnostic> {
             Err(_) => fail(format!("`{text}` is not octal: its digits are 0 to 7"), example()),
         };
     }
-    match symbolic(&text) {
-        Some(clauses) => Ok(Mode::Symbolic(clauses)),
+    match symbolic(&text, 0, false) {
+        Some(_) => Ok(Mode::Symbolic(text)),
         None => fail(format!("`{text}` is not a mode"), example()),
     }
 }
 
-fn symbolic(text: &str) -> Option<Vec<Clause>> {
-    let mut clauses = Vec::new();
-    for part in text.split(',') {
-        let acts = part.find(['+', '-', '='])?;
-        let (classes, mut rest) = part.split_at(acts);
-        let mut who = 0;
-        for class in classes.chars() {
-            who |= match class {
-                'u' => 0o700,
-                'g' => 0o070,
-                'o' => 0o007,
-                'a' => 0o777,
-                _ => return None,
-            };
-        }
-        let who = if who == 0 { 0o777 } else { who };
-        while let Some(act) = rest.chars().next() {
-            rest = rest.get(1..)?;
-            let end = rest.find(['+', '-', '=']).unwrap_or(rest.len());
-            let (letters, next) = rest.split_at(end);
-            clauses.push(clause(who, act, letters)?);
-            rest = next;
-        }
-    }
-    Some(clauses)
+/// What `text`, such as `u=rwX,go-w`, makes of the permissions `present` of a directory (`dir`) or of something else, as `chmod` does it.
+/// None where it is no mode.
+pub fn symbolic(text: &str, present: u32, dir: bool) -> Option<u32> {
+    text.split(',').try_fold(present & 0o7777, |mode, clause| clause_on(clause, mode, dir))
 }
 
-fn clause(who: u32, act: char, letters: &str) -> Option<Clause> {
-    let mut clause = Clause { who, act, bits: 0, search: false, set_id: false, sticky: false, copy: None };
-    if let "u" | "g" | "o" = letters {
-        clause.copy = letters.chars().next();
-        return Some(clause);
-    }
-    for letter in letters.chars() {
-        match letter {
-            'r' => clause.bits |= 4,
-            'w' => clause.bits |= 2,
-            'x' => clause.bits |= 1,
-            'X' => clause.search = true,
-            's' => clause.set_id = true,
-            't' => clause.sticky = true,
+fn clause_on(clause: &str, mut mode: u32, dir: bool) -> Option<u32> {
+    let (who, mut rest) = clause.split_at(clause.find(['=', '+', '-'])?);
+    // Without a who, all are meant, but for what the usual umask keeps away.
+    let (who, keep) = if who.is_empty() { ("a", !UMASK) } else { (who, !0) };
+    let affected = who.chars().try_fold(0, |bits, class| {
+        Some(bits | match class {
+            'u' => 0o4700,
+            'g' => 0o2070,
+            'o' => 0o1007,
+            'a' => 0o7777,
             _ => return None,
-        }
+        })
+    })?;
+    while let Some(act) = rest.chars().next() {
+        let letters = &rest[act.len_utf8()..];
+        let (letters, next) = letters.split_at(letters.find(['=', '+', '-']).unwrap_or(letters.len()));
+        let bits = bits(letters, mode, dir)? & affected & keep;
+        mode = match act {
+            '+' => mode | bits,
+            '-' => mode & !bits,
+            // A directory keeps its set-id bits unless they are named.
+            _ => (mode & !(affected & if dir { !0o6000 } else { !0 })) | bits,
+        };
+        rest = next;
     }
-    Some(clause)
+    Some(mode)
+}
+
+/// The bits of a class to copy from, or of letters, for everybody.
+fn bits(letters: &str, mode: u32, dir: bool) -> Option<u32> {
+    match letters {
+        "u" => return Some((mode >> 6 & 7) * 0o111),
+        "g" => return Some((mode >> 3 & 7) * 0o111),
+        "o" => return Some((mode & 7) * 0o111),
+        _ => {}
+    }
+    letters.chars().try_fold(0, |bits, letter| {
+        Some(bits | match letter {
+            'r' => 0o444,
+            'w' => 0o222,
+            'x' => 0o111,
+            'X' if dir || mode & 0o111 != 0 => 0o111,
+            'X' => 0,
+            's' => 0o6000,
+            't' => 0o1000,
+            _ => return None,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -200,27 +146,37 @@ mod tests {
         assert_eq!(told("\"\""), format!("`` is not a mode / {example}"));
     }
 
+    /// `chmod` is the judge.
     #[test]
-    fn symbolic_modes_do_what_chmod_does() {
+    fn agrees_with_chmod() {
         use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let modes = [
-            "u=rwX,g-w", "u=rwX,go=rX", "a+X", "go=", "g=u", "u+s,g+s", "a+t", "g=rx", "u-x+w", "o=g-r", "ug-s", "a=", "o+t", "u=s",
-        ];
+        use std::process::Command;
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("file");
+        let dir = here.path().join("dir");
+        std::fs::write(&file, "").unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        let modes = ["u=rw,go=r", "u=rwX,go=rX", "a+X", "+x", "+w", "=r", "go-rwx", "o=", "g=u", "o=g-w", "u+s,g+s", "+t", "ug=rwx,o-rwx", "u=rws", "a=", "g=rx", "u+w-x", "go=u-w,u+x", "u-s,g-s", "uo=rt", "a+t", "u-x+w", "o=g-r", "ug-s", "o+t", "u=s"];
         for mode in modes {
-            for before in [0o600, 0o644, 0o755, 0o664, 0o2775, 0o1777, 0o6711] {
-                for is_dir in [true, false] {
-                    let path = dir.path().join(format!("{mode}{before:o}{is_dir}"));
-                    if is_dir { std::fs::create_dir(&path).unwrap() } else { std::fs::write(&path, "").unwrap() }
-                    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(before)).unwrap();
-                    let done = std::process::Command::new("chmod").args([mode.as_ref(), path.as_os_str()]).status();
-                    assert!(done.unwrap().success());
-                    let wanted = std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
-                    let got = read(mode).unwrap().apply(before, is_dir);
-                    assert_eq!(format!("{got:o}"), format!("{wanted:o}"), "{mode} on {before:o}, directory: {is_dir}");
-                    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+            let script = format!("umask 022; for p; do chmod -- {mode} \"$p\"; done");
+            for present in [0o644, 0o600, 0o755, 0o4755, 0o2750, 0o1777, 0o000, 0o7777, 0o461] {
+                for path in [&file, &dir] {
+                    std::fs::set_permissions(path, std::fs::Permissions::from_mode(present)).unwrap();
+                }
+                let _ = Command::new("sh").args(["-c", &script, "sh"]).args([&file, &dir]).stderr(std::process::Stdio::null()).status().unwrap();
+                for (path, is_dir) in [(&file, false), (&dir, true)] {
+                    let real = std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+                    let ours = symbolic(mode, present, is_dir).unwrap();
+                    assert_eq!(format!("{ours:04o}"), format!("{real:04o}"), "{mode} on {present:04o}, directory: {is_dir}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_chmod_refuses_is_none() {
+        for text in ["", "rw", "é=ü", ",,", "u", "u=ug", "z+r", "u=rw,"] {
+            assert_eq!(symbolic(text, 0o640, false), None, "{text}");
         }
     }
 }

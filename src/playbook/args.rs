@@ -254,6 +254,6 @@ fn path(key: &str, value: &Value) -> Result<Data, Diagnostic> {
 pub fn mode(value: &Value) -> Result<Data, Diagnostic> {
     match parse_mode(value)? {
         Mode::Octal(bits) => Ok(Data::Int(i64::from(bits))),
-        Mode::Symbolic(_) => Ok(Data::Str(plain_text(value).unwrap_or_default().trim().to_owned())),
+        Mode::Symbolic(text) => Ok(Data::Str(text)),
     }
 }

@@ -2,6 +2,7 @@
 //! that manages files. Links have no attributes here: nothing ever follows or changes one.
 
 use super::{Args, Block, Claim, Param, Ty, names};
+use crate::lang::mode::symbolic;
 use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::{Attrs, Depth};
 use crate::node::{Op, Probe, World};
@@ -64,7 +65,10 @@ impl Wish {
     pub fn bits(&self, present: Option<u32>, fresh: u32, dir: bool) -> u32 {
         match &self.mode {
             Some(Mode::Bits(bits)) => *bits,
-            Some(Mode::Symbolic(text)) => super::mode::apply(text, present.unwrap_or(fresh), dir),
+            Some(Mode::Symbolic(text)) => {
+                let present = present.unwrap_or(fresh);
+                symbolic(text, present, dir).unwrap_or(present)
+            },
             None => present.unwrap_or(fresh),
         }
     }

@@ -16,7 +16,6 @@ pub mod file;
 pub mod group;
 pub mod hostname;
 pub mod lineinfile;
-pub mod mode;
 mod names;
 pub mod package;
 pub mod params;
