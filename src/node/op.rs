@@ -1,7 +1,7 @@
 //! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
 //! that says how exactly it can be undone; the runtime derives the undo from the before-image.
 
-use super::probe::{Attrs, Command, File};
+use super::probe::{Account, Attrs, Command, File};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -226,6 +226,27 @@ pub struct UserOp {
     pub create_home: bool,
     /// Remove the home directory (when removed).
     pub remove_home: bool,
+}
+
+impl UserOp {
+    /// What it sets, in the order of [`Account::fields`]: name, option of useradd and usermod, value. The password goes its own way.
+    pub fn fields(&self) -> [(&'static str, &'static str, Option<String>); 6] {
+        [
+            ("uid", "-u", self.uid.map(|uid| uid.to_string())),
+            ("group", "-g", self.group.clone()),
+            ("groups", "-G", self.groups.as_ref().map(|groups| groups.join(","))),
+            ("comment", "-c", self.comment.clone()),
+            ("home", "-d", self.home.clone()),
+            ("shell", "-s", self.shell.clone()),
+        ]
+    }
+}
+
+impl Account {
+    /// What it has, in the order of [`UserOp::fields`].
+    pub fn fields(self) -> [String; 6] {
+        [self.uid.to_string(), self.group, self.groups.join(","), self.comment, self.home, self.shell]
+    }
 }
 
 impl Op {

@@ -162,26 +162,15 @@ fn describe_user(op: &crate::node::op::UserOp, world: &World) -> Vec<Detail> {
     }
     let Some(before) = world.user(&op.name).flatten() else {
         let mut text = "new user".to_owned();
-        for (name, value) in [("uid", op.uid.map(|u| u.to_string())), ("group", op.group.clone()), ("shell", op.shell.clone())] {
-            if let Some(value) = value {
+        for (name, _, value) in op.fields() {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
                 text += &format!(", {name} {value}");
             }
-        }
-        if let Some(groups) = op.groups.as_ref().filter(|g| !g.is_empty()) {
-            text += &format!(", in {}", groups.join(", "));
         }
         return vec![words(text)];
     };
     let mut out = Vec::new();
-    let fields = [
-        ("uid", before.uid.to_string(), op.uid.map(|uid| uid.to_string())),
-        ("group", before.group, op.group.clone()),
-        ("groups", before.groups.join(", "), op.groups.as_ref().map(|groups| groups.join(", "))),
-        ("comment", before.comment, op.comment.clone()),
-        ("home", before.home, op.home.clone()),
-        ("shell", before.shell, op.shell.clone()),
-    ];
-    for (name, before, after) in fields {
+    for ((name, _, after), before) in op.fields().into_iter().zip(before.fields()) {
         if let Some(after) = after.filter(|after| *after != before) {
             out.push(Detail::Attribute { path: String::new(), name: name.into(), before, after });
         }

@@ -76,14 +76,12 @@ fn account(number: u32, user: &UserOp) -> String {
         (true, false) => "add",
     };
     let mut args: Vec<String> = Vec::new();
-    let mut arg = |name: &str, value: Option<String>| args.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
     if user.present {
-        arg("-u", user.uid.map(|uid| uid.to_string()));
-        arg("-g", user.group.clone());
-        arg("-G", user.groups.as_ref().filter(|groups| user.exists || !groups.is_empty()).map(|groups| groups.join(",")));
-        arg("-c", user.comment.clone());
-        arg("-d", user.home.clone());
-        arg("-s", user.shell.clone());
+        for (name, option, value) in user.fields() {
+            // A new account has no groups to lose.
+            let value = value.filter(|value| user.exists || name != "groups" || !value.is_empty());
+            args.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+        }
         if !user.exists {
             if user.system {
                 args.push("-r".into());
