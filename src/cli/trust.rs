@@ -33,7 +33,7 @@ pub struct Args {
     pub reach: Reach,
 }
 
-/// Meets them, one after another: a person reads the fingerprints.
+/// Meets them, one after another: a person reads the fingerprints. A key that is turned down is an error: its host stays unknown.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
     match meet(args, printer).await {
         Ok(exit) => exit,
@@ -139,13 +139,16 @@ impl Meeting<'_> {
         if self.args.yes {
             return true;
         }
-        if Terminal::present() {
-            return confirm(self.printer, &format!("Is {fingerprint} the key of {host}?"));
-        }
-        self.problems.push(
+        self.problems.push(if !Terminal::present() {
             Diagnostic::new(Kind::Usage, format!("{host}: no terminal to ask at whether this key is right"))
-                .hint("compare the fingerprint with the machine's own, then `--yes` records it"),
-        );
+                .hint("compare the fingerprint with the machine's own, then `--yes` records it")
+        } else if confirm(self.printer, &format!("Is {fingerprint} the key of {host}?")) {
+            return true;
+        } else {
+            // The host was to be met: what comes after this command must not take it for known.
+            Diagnostic::new(Kind::Refused, format!("{host}: its key is not recorded, as answered"))
+                .hint("find out which key is the machine's own, and run this again")
+        });
         false
     }
 }

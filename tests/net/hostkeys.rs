@@ -1,6 +1,7 @@
 //! Meeting a machine: unknown, trusted, pinned, changed.
 
 use crate::lan::{Lan, Node};
+use std::process::Stdio;
 
 const MOTD: &str = "- copy: {dest: /etc/motd, content: \"hello\\n\"}";
 
@@ -78,6 +79,36 @@ fn an_unknown_host_is_refused_until_it_is_trusted() {
     assert_eq!(again.json()["hosts"][0]["state"], "known");
     assert_eq!(again.json()["hosts"][0]["recorded"], false);
     assert_eq!(lan.known(), before);
+}
+
+#[test]
+fn a_person_may_say_no() {
+    if !std::path::Path::new("/usr/bin/script").exists() {
+        return crate::untested::untested("script, which makes a terminal, is not installed");
+    }
+    let (lan, _node) = one();
+    let answer = |answer: &str| {
+        let command = format!("{} trust inventory.yaml", env!("CARGO_BIN_EXE_homelab"));
+        let inside = lan.command(&[]);
+        let mut script = std::process::Command::new("/usr/bin/script");
+        script.args(["-qec", &command, "/dev/null"]).current_dir(inside.get_current_dir().unwrap());
+        for (name, value) in inside.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), answer.as_bytes()).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
+    };
+    let (code, said) = answer("n\n");
+    assert!(code == Some(1) && said.contains("[y/N]") && said.contains("pi-1: its key is not recorded"), "{code:?} {said}");
+    assert_eq!(lan.known(), "");
+    let (code, said) = answer("y\n");
+    assert!(code == Some(0) && !said.contains("not recorded"), "{code:?} {said}");
+    assert_eq!(lan.known().lines().count(), 1);
 }
 
 #[test]
