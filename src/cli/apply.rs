@@ -249,18 +249,19 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
         problems: problems.clone(),
         residue: Vec::new(),
     }));
+    let place = |host: &String| looked.order.iter().position(|name| name == host);
+    reports.sort_by_key(|report| place(&report.host));
     if !printer.json {
         printer.say(&paint(style::BOLD, "Summary"));
-        let names = reports.iter().map(|report| &report.host).chain(left_out.iter().map(|(host, _)| host));
-        let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
-        for report in &reports {
-            printer.say(&format!("  {:<width$}  {}", report.host, summary(report)));
-            for line in &report.residue {
+        let mut all: Vec<(&String, String, &[String])> = reports.iter().map(|report| (&report.host, summary(report), &*report.residue)).collect();
+        all.extend(left_out.iter().map(|(host, why)| (host, why.clone(), [].as_slice())));
+        all.sort_by_key(|(host, ..)| place(host));
+        let width = all.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+        for (host, line, residue) in all {
+            printer.say(&format!("  {host:<width$}  {line}"));
+            for line in residue {
                 printer.say(&format!("  {:<width$}    {}", "", plain(line)));
             }
-        }
-        for (host, why) in &left_out {
-            printer.say(&format!("  {host:<width$}  {why}"));
         }
     }
     for report in &reports {

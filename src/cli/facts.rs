@@ -24,24 +24,26 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         Ok(loaded) => loaded,
         Err(problems) => return printer.fail("facts", &problems),
     };
-    let FactsFound { facts, problems, asleep } = match look_for_facts(&loaded, &args.reach, printer).await {
+    let FactsFound { facts, problems } = match look_for_facts(&loaded, &args.reach, printer).await {
         Ok(found) => found,
         Err(problems) => return printer.fail("facts", &problems),
     };
     if printer.json {
-        let hosts: Map<String, Value> = facts.iter().map(|(host, facts)| (host.clone(), json!(facts))).collect();
+        let hosts: Map<String, Value> = facts.iter().filter_map(|(host, facts)| Some((host.clone(), json!(facts.as_ref()?)))).collect();
+        let asleep: Vec<&String> = facts.iter().filter(|(_, facts)| facts.is_none()).map(|(host, _)| host).collect();
         printer.out(&format!("{}\n", json!({"version": 1, "command": "facts", "hosts": hosts, "asleep": asleep, "problems": super::plan::problems(&problems)})));
     } else {
         for (host, facts) in &facts {
+            let Some(facts) = facts else {
+                printer.say(&super::plan::asleep(host));
+                continue;
+            };
             printer.say(&paint(style::BOLD, host));
             let mut lines = Vec::new();
             flatten("", &json!(facts), &mut lines);
             for (name, value) in lines {
                 printer.say(&format!("  {name:<26} {}", super::printer::plain(&value)));
             }
-        }
-        for host in &asleep {
-            printer.say(&super::plan::asleep(host));
         }
     }
     printer.problems(&problems);

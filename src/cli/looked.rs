@@ -21,7 +21,9 @@ use std::sync::Arc;
 
 /// Hosts that were looked at, and those that were not.
 pub struct Looked {
-    /// Looked at, in the order of the inventory.
+    /// All of them, in the order of the inventory, which every list of them keeps.
+    pub order: Vec<String>,
+    /// Looked at.
     pub hosts: Vec<Surveyed>,
     /// Not looked at, and why.
     pub failed: Vec<(String, Diagnostics)>,
@@ -151,7 +153,8 @@ pub async fn look(loaded: &Loaded, reach: &Reach, care: &Care, open: bool, print
     let gathered = gather(loaded, reach, Some(care), events, printer).await;
     let (found, cost) = gathered?;
     progress.finish().await;
-    let mut looked = Looked { hosts: Vec::new(), failed: Vec::new(), asleep: Vec::new(), cost };
+    let order = found.iter().map(|(host, _)| host.clone()).collect();
+    let mut looked = Looked { order, hosts: Vec::new(), failed: Vec::new(), asleep: Vec::new(), cost };
     for (host, end) in found {
         match end {
             Ok(mut surveyed) => {
@@ -169,12 +172,10 @@ pub async fn look(loaded: &Loaded, reach: &Reach, care: &Care, open: bool, print
 
 /// The facts of many hosts.
 pub struct FactsFound {
-    /// By host.
-    pub facts: BTreeMap<String, Facts>,
+    /// By host, in the order of the inventory; none of those that were not reached, and are optional.
+    pub facts: Vec<(String, Option<Facts>)>,
     /// Why others have none.
     pub problems: Diagnostics,
-    /// Not reached, and optional.
-    pub asleep: Vec<String>,
 }
 
 /// The facts of all hosts of `loaded`.
@@ -182,13 +183,11 @@ pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -
     let (events, progress) = Progress::start(printer, false);
     let (found, _) = gather(loaded, reach, None, events, printer).await?;
     progress.finish().await;
-    let mut all = FactsFound { facts: BTreeMap::new(), problems: Diagnostics::new(), asleep: Vec::new() };
+    let mut all = FactsFound { facts: Vec::new(), problems: Diagnostics::new() };
     for (host, end) in found {
         match end {
-            Ok(surveyed) => {
-                all.facts.insert(host, surveyed.world.facts.clone());
-            }
-            Err(why) if may_be_off(loaded, &host, &why) => all.asleep.push(host),
+            Ok(surveyed) => all.facts.push((host, Some(surveyed.world.facts.clone()))),
+            Err(why) if may_be_off(loaded, &host, &why) => all.facts.push((host, None)),
             Err(why) => all.problems.0.extend(why.0),
         }
     }

@@ -112,9 +112,13 @@ fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
 
 /// Shows the plans and says what they mean for the exit code (pending changes aside).
 pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
-    show_plans(&looked.plans(), diffs, printer);
-    for (host, _) in &looked.asleep {
-        printer.say(&asleep(host));
+    let plans = looked.plans();
+    for name in &looked.order {
+        let plan: Vec<_> = plans.iter().filter(|(host, _)| host == name).copied().collect();
+        show_plans(&plan, diffs, printer);
+        if looked.asleep.iter().any(|(host, _)| host == name) {
+            printer.say(&asleep(name));
+        }
     }
     Exit::of(&looked.problems())
 }

@@ -46,9 +46,9 @@ fn taken_back_counts_for_more_than_not_reached() {
     let ended = lan.expect(3, &["apply", "inventory.yaml", "--yes", "--json"]);
     let document = ended.json();
     let ends: Vec<String> = document["runs"].as_array().unwrap().iter().map(|run| format!("{} {}", run["host"].as_str().unwrap(), run["end"].as_str().unwrap())).collect();
-    assert_eq!(ends, ["good done", "bad taken_back", "off unreachable"]);
+    assert_eq!(ends, ["good done", "off unreachable", "bad taken_back"]);
     assert!(document["problems"][0]["message"].as_str().unwrap().starts_with("off ("), "{document}");
-    let failed = &document["runs"][1]["problems"][0];
+    let failed = &document["runs"][2]["problems"][0];
     assert!(failed["message"].as_str().unwrap().contains("Break"), "{document}");
     assert!(ended.err.contains("connection refused"), "{}", ended.err);
 }
