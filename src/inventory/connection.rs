@@ -201,6 +201,21 @@ fn read_jump(value: &Value, names: &[&str], problems: &mut Diagnostics) -> Optio
     Some(Jump::Address { user, host: host.to_owned(), port })
 }
 
+/// Reports jumps through a sandbox, which listens on no network.
+pub fn jumps_nowhere(connections: &IndexMap<String, (Connection, Option<Span>)>, problems: &mut Diagnostics) {
+    for (connection, span) in connections.values().filter(|(connection, _)| connection.sandbox.is_none()) {
+        if let Some(Jump::Host(through)) = &connection.jump
+            && connections.get(through).is_some_and(|(through, _)| through.sandbox.is_some())
+        {
+            problems.push(
+                Diagnostic::config(format!("`{through}` is a sandbox, so `jump` cannot go through it"))
+                    .maybe_at(span.as_ref())
+                    .hint("jump through a machine, or make this host a sandbox too: it is reached without a jump"),
+            );
+        }
+    }
+}
+
 /// Reports jumps that lead back to where they began.
 pub fn jump_cycles(connections: &IndexMap<String, (Connection, Option<Span>)>, problems: &mut Diagnostics) {
     let mut seen: Vec<&str> = Vec::new();

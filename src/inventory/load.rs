@@ -274,6 +274,7 @@ pub fn resolve(inventory: &mut Inventory, render: &mut dyn FnMut(&Inventory, &st
         resolved.insert(name.clone(), (connection::read(name, &fields, &dir, &borrowed, &mut found), jump));
     }
     connection::jump_cycles(&resolved, &mut found);
+    connection::jumps_nowhere(&resolved, &mut found);
     // What a group says wrongly, it says to each of its hosts: once is enough.
     for problem in found.0 {
         if !problems.0.contains(&problem) {
