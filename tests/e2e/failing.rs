@@ -31,6 +31,10 @@ fn a_failed_apply_leaves_the_node_as_before_and_exits_3() {
     // A failed run does not hold the node, and leaves no handler pending: what notified it was undone.
     site.tasks("- copy: {dest: /etc/motd, content: \"one\\n\"}");
     site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+    // Nor is it an open one: the next has nothing to go on from.
+    site.tasks("- copy: {dest: /srv/next, content: next}");
+    let next = site.apply();
+    assert!(!next.err.contains("interrupted") && !next.out.contains("interrupted"), "{}{}", next.out, next.err);
 }
 
 #[test]
