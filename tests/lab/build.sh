@@ -28,8 +28,9 @@ image() {
     clear_root "$root"
     mkdir -p "$root"
     # Not `set -e` alone: in a condition or a list it would not hold.
-    if ! root=$root bash -euo pipefail -c '. "$0/lib.sh"; . "$0/recipe.sh"; . "$0/build.sh"; trap "unmount_root \"$root\"" EXIT; . "$0/images/$1.sh"; finish' \
+    if ! root=$root bash -euo pipefail -c '. "$0/lib.sh"; . "$0/recipe.sh"; . "$0/build.sh"; trap "unmount_below \"$root\"" EXIT; . "$0/images/$1.sh"; finish' \
       "$lab" "$name" >"$base.log" 2>&1; then
+      cat "$root/debootstrap/debootstrap.log" >>"$base.log" 2>/dev/null || true
       tail -n 20 "$base.log" >&2
       die "the image $name was not made; all that was said is in $base.log"
     fi
@@ -46,9 +47,7 @@ image() {
   }
 }
 
-unmount_root() { for m in proc dev; do ! mountpoint -q "$1/$m" || umount -l "$1/$m"; done; }
 clear_root() {
-  [ -d "$1" ] || return 0
-  unmount_root "$1"
+  unmount_below "$1"
   rm -rf --one-file-system "$1"
 }

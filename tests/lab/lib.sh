@@ -47,3 +47,6 @@ ours() {
     *) docker "$1" ls --quiet --filter label=homelab-lab ;;
   esac
 }
+
+# unmount_below DIR: what is mounted in it, the last first.
+unmount_below() { awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | tac | xargs -r umount -l; }

@@ -20,26 +20,33 @@ inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEB
 # from NAME: goes on from another image.
 from() { tar -C "$root" --numeric-owner -xzf "$cache/images/$1-$(tag "$1").tar.gz"; }
 
+# source_of SUITES URI
+source_of() {
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$2" "$1"
+}
+
+# serves ARCH SOURCES: whether the lists can be had. Asked from here, which is quick.
+serves() {
+  local lists=$root/var/lib/apt/lists/partial.$$
+  mkdir "$lists"
+  apt-get -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::SourceList="$2" -o Dir::State::Lists="$lists" -o APT::Sandbox::User=root \
+    -o APT::Architecture="$1" -o APT::Architectures::="$1" -o APT::Update::Error-Mode=any update
+  local code=$?
+  rm -rf "$lists"
+  return $code
+}
+
 # debian ARCH SUITE PACKAGES: a small Debian with these.
 debian() {
-  debootstrap --variant=minbase --arch="$1" --include="$3" "$2" "$root" "$(mirror)"
-  local mirror
+  local mirror sources=$root/etc/apt/sources.list.d
   mirror=$(mirror)
+  debootstrap --variant=minbase --arch="$1" --include="$3" "$2" "$root" "$mirror"
   rm -f "$root/etc/apt/sources.list"
-  cat >"$root/etc/apt/sources.list.d/debian.sources" <<SOURCES
-Types: deb
-URIs: $mirror
-Suites: $2 $2-updates
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-
-Types: deb
-URIs: $mirror-security
-Suites: $2-security
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-SOURCES
+  source_of "$2 $2-updates" "$mirror" >"$sources/debian.sources"
+  source_of "$2-security" "$mirror-security" >"$sources/security.sources"
   apt_conf >"$root/etc/apt/apt.conf.d/99lab"
+  # Mirrors can be out of step for the lesser architectures. A node that can never refresh its lists is of no use.
+  serves "$1" "$sources/security.sources" || { echo "left out: $2-security for $1"; rm "$sources/security.sources"; }
 }
 
 # install_packages PACKAGES: more of them. Nothing is started.
