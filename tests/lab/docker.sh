@@ -31,6 +31,8 @@ stop_docker() {
     for _ in {1..150}; do [ -e "/proc/$pid" ] || break; sleep 0.1; done
     [ ! -e "/proc/$pid" ] || die "docker ($pid) does not end"
   fi
+  # One that was killed leaves its store mounted on itself.
+  while mountpoint -q "$cache/docker"; do umount "$cache/docker"; done
   # Its chains, which it leaves. The rules that lead there first.
   for table in filter nat; do
     iptables -t $table -S | sed -n '/^-A DOCKER/d; /^-A.* -j DOCKER/s/^-A/-D/p' | while read -r rule; do
