@@ -10,10 +10,14 @@ start_docker() {
   export DOCKER_HOST=unix://$run/docker.sock
   found ip_forward "$(cat /proc/sys/net/ipv4/ip_forward)"
   found forward "$(iptables -S FORWARD | head -n 1)"
+  # One that was killed takes a moment to go.
+  local pid
+  pid=$(cat "$run/dockerd.pid" 2>/dev/null || true)
+  for _ in {1..100}; do [ -n "$pid" ] && [ -e "/proc/$pid" ] || break; sleep 0.1; done
   # What it keeps is below the cache, what it needs while it runs below `$run`.
   setsid dockerd --host "$DOCKER_HOST" --data-root "$cache/docker" --exec-root "$run/docker" --pidfile "$run/dockerd.pid" \
     --bridge none --cgroup-parent /homelab-lab >"$cache/dockerd.log" 2>&1 8>&- &
-  local pid=$!
+  pid=$!
   for _ in {1..300}; do
     ! docker_answers || return 0
     [ -e /proc/$pid ] || break
