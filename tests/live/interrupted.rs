@@ -12,9 +12,10 @@ fn ctrl_c_stops_at_a_step_boundary_and_says_how_to_go_on() {
     let mut rounds = Rounds::new();
     rounds.next();
     rounds.apply(Fate::Nothing);
+    // Logging in and looking is about a third of the turns.
     let (turns, _, _) = rounds.remote.line.seen();
     rounds.next();
-    let ended = rounds.apply(Fate::Signal(turns / 2, Signal::SIGINT));
+    let ended = rounds.apply(Fate::Signal(turns * 2 / 3, Signal::SIGINT));
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     let said = format!("{}{}", ended.out, ended.err);
     assert!(said.contains("Stopping at the next step boundary") && said.contains("apply again to go on"), "{said}");
