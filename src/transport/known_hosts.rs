@@ -7,15 +7,43 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use russh::keys::{PublicKey, parse_public_key_base64};
 use sha1::{Digest, Sha1};
+use std::collections::HashMap;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The files that say which host has which key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct KnownHosts {
     /// All that are read; a missing one is an empty one. [`record`] writes to the first.
     pub files: Vec<PathBuf>,
+    /// As they were read; clones share it.
+    read: Arc<Mutex<Read>>,
+}
+
+/// What was read, by file.
+type Read = HashMap<PathBuf, (Stamp, Arc<Lines>)>;
+
+/// Device, inode, size and time of change: a file that still has them is not read again.
+type Stamp = (u64, u64, u64, i64, i64);
+
+/// The lines of a file. Those with plain names are found by them: a thousand hosts do not read a thousand lines each.
+#[derive(Debug, Default)]
+struct Lines {
+    all: Vec<Line>,
+    plain: HashMap<String, Vec<usize>>,
+    /// Hashed names, wildcards, negations: each has to be tried.
+    others: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Line {
+    mark: Mark,
+    names: String,
+    key: String,
+    /// From 1.
+    number: usize,
 }
 
 /// What a line says of its key.
@@ -46,12 +74,12 @@ impl KnownHosts {
     /// `~/.ssh/known_hosts` and the machine's own, as `ssh` has it. Without a home directory only the latter.
     pub fn of_user() -> Self {
         let own = std::env::home_dir().map(|home| home.join(".ssh/known_hosts"));
-        KnownHosts { files: own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect() }
+        KnownHosts { files: own.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect(), read: Arc::default() }
     }
 
     /// One file and no other.
     pub fn at(file: impl Into<PathBuf>) -> Self {
-        KnownHosts { files: vec![file.into()] }
+        KnownHosts { files: vec![file.into()], read: Arc::default() }
     }
 
     /// Every line that concerns `name` (see [`Target::known_as`](super::Target::known_as)), in order.
@@ -59,22 +87,57 @@ impl KnownHosts {
     pub fn find(&self, name: &str) -> io::Result<Vec<Entry>> {
         let mut found = Vec::new();
         for file in &self.files {
-            let text = match std::fs::read(file) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", file.display()))),
-            };
-            for (index, line) in text.lines().enumerate() {
-                let Some((mark, names, key)) = fields(line) else { continue };
-                if !concerns(names, name) {
-                    continue;
-                }
-                if let Ok(key) = parse_public_key_base64(key) {
-                    found.push(Entry { key, mark, file: file.clone(), line: index + 1 });
+            let lines = self.lines(file).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+            for line in lines.concerning(name) {
+                if let Ok(key) = parse_public_key_base64(&line.key) {
+                    found.push(Entry { key, mark: line.mark, file: file.clone(), line: line.number });
                 }
             }
         }
         Ok(found)
+    }
+
+    /// The lines of `file`, read again only when it has changed: `trust` writes to it while a run goes on.
+    fn lines(&self, file: &Path) -> io::Result<Arc<Lines>> {
+        let meta = match std::fs::metadata(file) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Arc::default()),
+            Err(error) => return Err(error),
+        };
+        let stamp = (meta.dev(), meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, lines)) = read.get(file).filter(|(known, _)| *known == stamp) {
+            return Ok(lines.clone());
+        }
+        let lines = Arc::new(Lines::of(&String::from_utf8_lossy(&std::fs::read(file)?)));
+        read.insert(file.to_owned(), (stamp, lines.clone()));
+        Ok(lines)
+    }
+}
+
+impl Lines {
+    fn of(text: &str) -> Lines {
+        let mut lines = Lines::default();
+        for (index, line) in text.lines().enumerate() {
+            let Some((mark, names, key)) = fields(line) else { continue };
+            let at = lines.all.len();
+            if names.contains(['*', '?', '!', '|']) {
+                lines.others.push(at);
+            } else {
+                names.split(',').for_each(|name| lines.plain.entry(name.to_lowercase()).or_default().push(at));
+            }
+            lines.all.push(Line { mark, names: names.to_owned(), key: key.to_owned(), number: index + 1 });
+        }
+        lines
+    }
+
+    /// Those that concern `host`, in order.
+    fn concerning(&self, host: &str) -> impl Iterator<Item = &Line> {
+        let others = self.others.iter().filter(|at| concerns(&self.all[**at].names, host));
+        let mut found: Vec<usize> = self.plain.get(host).into_iter().flatten().chain(others).copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().map(|at| &self.all[at])
     }
 }
 

@@ -101,3 +101,17 @@ fn replacing_takes_only_the_name_and_hashes_where_the_file_does() {
     let trusted: Vec<_> = found.iter().filter(|e| e.mark == Mark::Trusted).map(|e| e.key.key_data()).collect();
     assert_eq!(trusted, [one.key_data()], "a hashed name is replaced too");
 }
+
+#[test]
+fn a_file_is_read_again_only_when_it_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = key(dir.path(), "one");
+    let file = dir.path().join("known_hosts");
+    record(&file, "pi-1", &one, false).unwrap();
+    let known = KnownHosts::at(&file);
+    let first = known.lines(&file).unwrap();
+    assert!(known.find("pi-2").unwrap().is_empty());
+    assert!(Arc::ptr_eq(&first, &known.clone().lines(&file).unwrap()), "read a second time");
+    record(&file, "pi-2", &one, false).unwrap();
+    assert_eq!(known.find("pi-2").unwrap().len(), 1, "what is recorded during a run is known to it");
+}
