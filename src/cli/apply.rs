@@ -10,6 +10,7 @@ use super::prompt::{Terminal, confirm};
 use super::{Exit, Printer};
 use crate::fleet::Surveyed;
 use crate::fleet::event::Events;
+use crate::fleet::survey::Purpose;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Grade;
 use crate::plan::Outcome;
@@ -78,7 +79,8 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
-    let looked = look(&loaded, &reach, &args.care, !args.dry_run, printer).await?;
+    let purpose = if args.dry_run { Purpose::Save } else { Purpose::Apply };
+    let looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
     if let Some(saved) = &saved {
         still_holds(saved, &looked, printer.masker())?;
     }

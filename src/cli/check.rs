@@ -46,8 +46,9 @@ pub fn run(args: &Args, printer: &Printer) -> Exit {
 pub fn check(loaded: &Loaded) -> Diagnostics {
     let config = &loaded.config;
     let mut problems = Diagnostics::new();
+    let nobody = Known::default();
     for host in config.hosts() {
-        let known = Known { facts: loaded.cached_facts(&host), ..Known::default() };
+        let known = Known { facts: loaded.cached_facts(&host), ..nobody.clone() };
         let compiled: Vec<_> = config.plays_of(&host).into_iter().map(|play| compile(config, play, &host, &known)).collect();
         for one in &compiled {
             problems.0.extend(one.problems.0.iter().cloned());

@@ -6,6 +6,7 @@ use super::printer::count;
 use super::show;
 use super::{Exit, Printer};
 use crate::fleet::Surveyed;
+use crate::fleet::survey::Purpose;
 use crate::plan::Divergence;
 
 /// Arguments of `drift`.
@@ -27,7 +28,7 @@ pub struct Args {
 
 /// Compares.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    let (_, mut looked) = match load_and_look(&args.selection, &args.reach, &args.care, printer).await {
+    let (_, mut looked) = match load_and_look(&args.selection, &args.reach, &args.care, Purpose::Show, printer).await {
         Ok(both) => both,
         Err(problems) => return printer.fail("drift", &problems),
     };

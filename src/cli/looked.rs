@@ -8,7 +8,7 @@ use super::prompt::Terminal;
 use super::{Exit, Printer};
 use crate::fleet::event::Events;
 use crate::fleet::Surveyed;
-use crate::fleet::survey::{self, Survey};
+use crate::fleet::survey::{self, Purpose, Survey};
 use crate::fleet::target::Targets;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Facts;
@@ -124,7 +124,7 @@ pub fn means(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<(Arc<P
 }
 
 /// Without `care`, of the hosts only their facts.
-async fn gather(loaded: &Loaded, reach: &Reach, care: Option<&Care>, events: Events, printer: &Printer) -> Result<(Vec<(String, Result<Surveyed, Diagnostics>)>, Cost), Diagnostics> {
+async fn gather(loaded: &Loaded, reach: &Reach, care: Option<&Care>, purpose: Purpose, events: Events, printer: &Printer) -> Result<(Vec<(String, Result<Surveyed, Diagnostics>)>, Cost), Diagnostics> {
     let (pool, targets, cost) = means(loaded, reach, printer)?;
     let hosts = loaded.config.hosts();
     let all = Survey {
@@ -136,33 +136,29 @@ async fn gather(loaded: &Loaded, reach: &Reach, care: Option<&Care>, events: Eve
         forks: reach.forks.into(),
         facts_only: care.is_none(),
         paranoid: care.is_some_and(|care| care.paranoid),
+        purpose,
     };
     Ok((survey::survey(Arc::new(all), &hosts).await, cost))
 }
 
 /// Loads what `selection` names and looks at its hosts.
-pub async fn load_and_look(selection: &Selection, reach: &Reach, care: &Care, printer: &Printer) -> Result<(Loaded, Looked), Diagnostics> {
+pub async fn load_and_look(selection: &Selection, reach: &Reach, care: &Care, purpose: Purpose, printer: &Printer) -> Result<(Loaded, Looked), Diagnostics> {
     let loaded = load(selection, None, printer)?;
-    let looked = look(&loaded, reach, care, false, printer).await?;
+    let looked = look(&loaded, reach, care, purpose, printer).await?;
     Ok((loaded, looked))
 }
 
-/// Looks at all hosts of `loaded` and plans them. `open`: keep the lines to hosts that have something to do.
-pub async fn look(loaded: &Loaded, reach: &Reach, care: &Care, open: bool, printer: &Printer) -> Result<Looked, Diagnostics> {
+/// Looks at all hosts of `loaded` and plans them.
+pub async fn look(loaded: &Loaded, reach: &Reach, care: &Care, purpose: Purpose, printer: &Printer) -> Result<Looked, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
-    let gathered = gather(loaded, reach, Some(care), events, printer).await;
+    let gathered = gather(loaded, reach, Some(care), purpose, events, printer).await;
     let (found, cost) = gathered?;
     progress.finish().await;
     let order = found.iter().map(|(host, _)| host.clone()).collect();
     let mut looked = Looked { order, hosts: Vec::new(), failed: Vec::new(), asleep: Vec::new(), cost };
     for (host, end) in found {
         match end {
-            Ok(mut surveyed) => {
-                if !open || !surveyed.has_work() {
-                    surveyed.wire.close().await;
-                }
-                looked.hosts.push(surveyed);
-            }
+            Ok(surveyed) => looked.hosts.push(surveyed),
             Err(problems) if may_be_off(loaded, &host, &problems) => looked.asleep.push((host, problems)),
             Err(problems) => looked.failed.push((host, problems)),
         }
@@ -181,7 +177,7 @@ pub struct FactsFound {
 /// The facts of all hosts of `loaded`.
 pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -> Result<FactsFound, Diagnostics> {
     let (events, progress) = Progress::start(printer, false);
-    let (found, _) = gather(loaded, reach, None, events, printer).await?;
+    let (found, _) = gather(loaded, reach, None, Purpose::Show, events, printer).await?;
     progress.finish().await;
     let mut all = FactsFound { facts: Vec::new(), problems: Diagnostics::new() };
     for (host, end) in found {

@@ -7,6 +7,7 @@ use super::printer::{paint, style};
 use super::show::{self, Counts};
 use super::{Exit, Printer};
 use crate::fleet::memory;
+use crate::fleet::survey::Purpose;
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::plan::HostPlan;
 use crate::plan::saved::SavedPlan;
@@ -53,7 +54,8 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
     if let Some(against) = args.against {
         return from_memory(args, against, printer);
     }
-    let (loaded, looked) = match load_and_look(&args.selection, &args.reach, &args.care, printer).await {
+    let purpose = if args.out.is_some() { Purpose::Save } else { Purpose::Show };
+    let (loaded, looked) = match load_and_look(&args.selection, &args.reach, &args.care, purpose, printer).await {
         Ok(both) => both,
         Err(problems) => return printer.fail("plan", &problems),
     };

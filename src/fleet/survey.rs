@@ -41,32 +41,49 @@ pub struct Survey {
     pub facts_only: bool,
     /// Every file is hashed, also those of which the node has recorded the digest.
     pub paranoid: bool,
+    /// What the plans are made for.
+    pub purpose: Purpose,
+}
+
+/// What is held of a host that has been planned: a thousand of them are to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its plan, its facts and what it keeps.
+    Show,
+    /// What the plan was made from, too: it is saved.
+    Save,
+    /// And the line to it, where it has something to do.
+    Apply,
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
 const ROUNDS: usize = 8;
-
-/// What is known of all hosts.
-type Others = BTreeMap<String, HostKnown>;
 
 /// Looks at `hosts` and plans them. The order of the answer is that of `hosts`; who could not be looked at has problems.
 ///
 /// Hosts that read other hosts are planned again when all have been looked at, over the line that is still open.
 pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Result<Surveyed, Diagnostics>)> {
     let cached = |host: &String| survey.cache.facts(&cache_name(&survey.config.inventory, host));
-    let others: Others = hosts.iter().map(|host| (host.clone(), HostKnown { facts: cached(host), ..HostKnown::default() })).collect();
+    let others: BTreeMap<_, _> = hosts.iter().map(|host| (host.clone(), HostKnown { facts: cached(host), ..HostKnown::default() })).collect();
     let first = hosts.iter().map(|host| (host.clone(), None)).collect();
-    let mut done = wave(&survey, first, others).await;
-    let seen: Others = done
+    let mut done = wave(&survey, first, Hosts::new(others)).await;
+    let again: Vec<String> = done.iter().filter(|(_, end)| end.as_ref().is_ok_and(reads_others)).map(|(host, _)| host.clone()).collect();
+    if again.is_empty() {
+        return in_order(hosts, done);
+    }
+    let seen = done
         .iter()
         .filter_map(|(host, end)| {
             let surveyed = end.as_ref().ok()?;
             Some((host.clone(), HostKnown { facts: Some(surveyed.world.facts.clone()), kept: kept(&surveyed.state) }))
         })
         .collect();
-    let again: Vec<String> = done.iter().filter(|(_, end)| end.as_ref().is_ok_and(reads_others)).map(|(host, _)| host.clone()).collect();
     let second = again.into_iter().filter_map(|host| Some((host.clone(), Some(done.remove(&host)?.ok()?)))).collect();
-    done.extend(wave(&survey, second, seen).await);
+    done.extend(wave(&survey, second, Hosts::new(seen)).await);
+    in_order(hosts, done)
+}
+
+fn in_order(hosts: &[String], mut done: BTreeMap<String, Result<Surveyed, Diagnostics>>) -> Vec<(String, Result<Surveyed, Diagnostics>)> {
     hosts
         .iter()
         .map(|host| {
@@ -86,7 +103,7 @@ fn reads_others(surveyed: &Surveyed) -> bool {
 async fn wave(
     survey: &Arc<Survey>,
     hosts: Vec<(String, Option<Surveyed>)>,
-    others: Others,
+    others: Hosts,
 ) -> BTreeMap<String, Result<Surveyed, Diagnostics>> {
     let gate = Arc::new(Semaphore::new(survey.forks.max(1)));
     let others = Arc::new(others);
@@ -95,10 +112,17 @@ async fn wave(
         let (survey, gate, others) = (survey.clone(), gate.clone(), others.clone());
         running.spawn(async move {
             let _turn = gate.acquire_owned().await;
-            let end = match before {
+            let first = before.is_none();
+            let mut end = match before {
                 None => one(&survey, &host, &others).await,
                 Some(surveyed) => again(&survey, surveyed, &others).await,
             };
+            // What nobody needs any more is not held until the last node has answered.
+            if let Ok(surveyed) = &mut end
+                && !(first && reads_others(surveyed))
+            {
+                surveyed.settle(survey.purpose).await;
+            }
             if let Err(problems) = &end {
                 let words = problems.0.first().map(|problem| problem.message.clone()).unwrap_or_default();
                 survey.events.tell(&host, What::Finished(words));
@@ -110,10 +134,10 @@ async fn wave(
 }
 
 /// Logs in and looks.
-async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, Diagnostics> {
+async fn one(survey: &Survey, host: &str, others: &Arc<Hosts>) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
     let way = survey.targets.of(host)?;
-    let known = Known { facts: survey.cache.facts(&name), hosts: Arc::new(Hosts::new(others.clone())), registered: BTreeMap::new() };
+    let known = Known { facts: survey.cache.facts(&name), hosts: others.clone(), registered: BTreeMap::new() };
     // Configuration errors are said before anybody is contacted.
     let privileged = !survey.facts_only && wants_privilege(&compile_all(&survey.config, host, &known)?);
     survey.events.tell(host, What::Connecting);
@@ -132,7 +156,7 @@ async fn one(survey: &Survey, host: &str, others: &Others) -> Result<Surveyed, D
 }
 
 /// Plans a host that was looked at again, now that the others are known.
-async fn again(survey: &Survey, before: Surveyed, others: &Others) -> Result<Surveyed, Diagnostics> {
+async fn again(survey: &Survey, before: Surveyed, others: &Hosts) -> Result<Surveyed, Diagnostics> {
     let host = before.host.clone();
     settle(survey, &host, before.wire, before.known, others, Some((before.world, before.state))).await
 }
@@ -143,7 +167,7 @@ async fn settle(
     host: &str,
     mut wire: Wire,
     mut known: Known,
-    others: &Others,
+    others: &Hosts,
     before: Option<(World, NodeState)>,
 ) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
@@ -151,9 +175,7 @@ async fn settle(
     let mut fresh: Option<(Facts, NodeState)> = before.map(|(world, state)| (world.facts, state));
     for _ in 0..ROUNDS {
         if let Some((facts, state)) = &fresh {
-            let mut all = others.clone();
-            all.insert(host.to_owned(), HostKnown { facts: Some(facts.clone()), kept: kept(state) });
-            known.hosts = Arc::new(Hosts::new(all));
+            known.hosts = Arc::new(others.with(host, HostKnown { facts: Some(facts.clone()), kept: kept(state) }));
             known.facts = Some(facts.clone());
         }
         let plays = compile_all(&survey.config, host, &known)?;

@@ -1,8 +1,9 @@
 //! A host that was looked at: the line to it, what was seen, and what would change.
 
 use super::memory::Seen;
+use super::survey::Purpose;
 use super::wire::Wire;
-use crate::node::World;
+use crate::node::{Answers, World};
 use crate::node::program::NodeState;
 use crate::plan::divergence::{self, Receipt};
 use crate::plan::{HostPlan, Line};
@@ -17,7 +18,7 @@ pub struct Surveyed {
     pub wire: Wire,
     /// What is known for compiling its tasks.
     pub known: Known,
-    /// What was seen, and nothing else.
+    /// What was seen, and nothing else; see [`Purpose`].
     pub world: World,
     /// Its tasks, play by play.
     pub plays: Vec<(usize, Compiled)>,
@@ -28,6 +29,17 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
+    /// Lets go of what `purpose` does not need.
+    pub(super) async fn settle(&mut self, purpose: Purpose) {
+        if purpose != Purpose::Apply || !self.has_work() {
+            self.wire.close().await;
+        }
+        if purpose == Purpose::Show {
+            self.plays.clear();
+            self.world = World::new(std::mem::take(&mut self.world.facts), Answers::new());
+        }
+    }
+
     /// Whether anything of the plan is to be done.
     pub fn acts(&self) -> bool {
         self.plan.lines.iter().any(Line::acts)

@@ -91,7 +91,8 @@ pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options:
     }
     let engine = Engine::new(files.clone(), search(inventory, &named));
     let sets = sets(options, &mut problems);
-    let mut render = |who: &Inventory, host: &str, value: &Value| match engine.render_value(value, &known::inventory_scope(who, host, &sets)) {
+    let groups = Arc::new(known::groups(&who));
+    let mut render = |who: &Inventory, host: &str, value: &Value| match engine.render_value(value, &known::inventory_scope(who, host, &groups, &sets)) {
         Ok(done) => Ok(done.value),
         Err(error) => Err(error.into_diagnostics()),
     };

@@ -3,6 +3,7 @@
 use super::Config;
 use crate::inventory::{Inventory, Jump, pattern};
 use crate::lang::{Diagnostic, Diagnostics, Kind, Source, Span};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The hosts that `--limit text` chooses, whether a play is for them or not.
@@ -21,7 +22,8 @@ pub fn limited(inventory: &Inventory, text: &str) -> Result<Vec<String>, Diagnos
 impl Config {
     /// Every host that a play is for, in the order of the inventory.
     pub fn hosts(&self) -> Vec<String> {
-        self.inventory.hosts.keys().filter(|host| self.plays.iter().any(|play| play.hosts.contains(host))).cloned().collect()
+        let chosen: HashSet<&String> = self.plays.iter().flat_map(|play| &play.hosts).collect();
+        self.inventory.hosts.keys().filter(|host| chosen.contains(host)).cloned().collect()
     }
 
     /// Every host that is logged in to: those that a play is for, and those that they are reached through. Each comes

@@ -30,6 +30,9 @@ impl Renderer<'_> {
                 let kept = name.strip_prefix("hosts.").and_then(|rest| rest.find(".kept").map(|at| rest[..at].to_owned()));
                 if let Some(host) = kept {
                     self.waits.entry(host).or_insert(span);
+                } else if name.starts_with("hosts.") {
+                    // It will be known when that host has been looked at.
+                    self.reads.insert(name.clone());
                 }
                 Trouble::Late { cause, facts: name == "facts" || name.starts_with("facts.") }
             }

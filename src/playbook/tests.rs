@@ -305,3 +305,36 @@ fn every_beginning_of_a_playbook_is_survived() {
         }
     }
 }
+
+/// With their own for each host, a thousand hosts would be a million.
+#[test]
+fn what_all_hosts_see_alike_is_there_once() {
+    let config = tasks("  - file: {path: /srv, state: directory}\n");
+    let seen = || HostKnown { facts: Some(facts()), kept: BTreeMap::new() };
+    let all = Hosts::new(["pi-1", "pi-2"].map(|host| (host.to_owned(), seen())).into());
+    let scope = |host: &str| known::play_scope(&config, 0, host, &Known { facts: Some(facts()), hosts: Arc::new(all.with(host, seen())), ..Known::default() });
+    let (one, two) = (scope("pi-1"), scope("pi-2"));
+    for name in ["hosts", "groups", "play"] {
+        assert!(Arc::ptr_eq(&one.raw(name).unwrap(), &two.raw(name).unwrap()), "{name}");
+    }
+    assert_ne!(one.raw("host"), two.raw("host"));
+}
+
+/// The second host is compiled when the files are gone.
+#[test]
+fn files_are_read_once_for_all_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = "- hosts: pis\n  tasks:\n  - template: {src: t.j2, dest: /srv/t}\n  - copy: {src: plain, dest: /srv/plain}\n  - copy: {src: tree, dest: /srv/tree}\n";
+    std::fs::create_dir(dir.path().join("tree")).unwrap();
+    for (name, text) in [("home.yaml", HOME), ("site.yaml", site), ("t.j2", "{{ level }} {% include 'part.j2' %}"), ("part.j2", "{{ host.name }}"), ("plain", "plain"), ("tree/leaf", "leaf")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let config = load(Arc::new(Files::on_disk()), &dir.path().join("home.yaml"), &[], &Options::default()).unwrap();
+    for host in ["pi-1", "pi-2"] {
+        let compiled = compile(&config, 0, host, &with_facts());
+        assert_eq!((compiled.steps.len(), messages(&compiled.problems)), (3, vec![]), "{host}");
+        for name in ["t.j2", "part.j2", "plain", "tree/leaf"] {
+            let _ = std::fs::write(dir.path().join(name), "{% this would be wrong");
+        }
+    }
+}

@@ -71,7 +71,12 @@ impl HostRun {
 
     /// Takes on what hosts keep by now.
     pub fn share(&mut self, kept: &BTreeMap<String, BTreeMap<String, Value>>) {
-        let mut known = self.on.known.hosts.known().clone();
+        // Mostly there is none, and a copy of what is known of all for each of them is not made for nothing.
+        let news = |(host, kept): (&String, &BTreeMap<String, Value>)| self.on.known.hosts.get(host).map_or(!kept.is_empty(), |known| known.kept != *kept);
+        if !kept.iter().any(news) {
+            return;
+        }
+        let mut known = self.on.known.hosts.known();
         for (host, kept) in kept {
             known.entry(host.clone()).or_default().kept.clone_from(kept);
         }

@@ -7,6 +7,7 @@
 use crate::lang::source::Span;
 use crate::lang::value::{Data, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Layers of names. The empty one is [`Scope::default`].
@@ -19,7 +20,7 @@ struct Layer {
     below: Scope,
     names: BTreeMap<String, Arc<Value>>,
     /// Dotted path to the reason why it is not known yet.
-    late: BTreeMap<String, String>,
+    late: Arc<BTreeMap<String, String>>,
     sort: Sort,
 }
 
@@ -45,46 +46,52 @@ pub(super) struct Binding {
     pub(super) value: Arc<Value>,
     /// The scope of its texts; `None` where they are no templates.
     pub(super) home: Option<Scope>,
-    /// Dotted paths below the name that are late.
+    /// Dotted paths that are late, those below the name among them.
     pub(super) late: Arc<BTreeMap<String, String>>,
     /// Tells equal names of different layers apart.
     pub(super) layer: usize,
 }
 
 impl Scope {
-    fn push(&self, names: BTreeMap<String, Arc<Value>>, late: BTreeMap<String, String>, sort: Sort) -> Scope {
+    fn push(&self, names: BTreeMap<String, Arc<Value>>, late: Arc<BTreeMap<String, String>>, sort: Sort) -> Scope {
         Scope { top: Some(Arc::new(Layer { below: self.clone(), names, late, sort })) }
     }
 
     /// With variables whose texts are templates, rendered when they are read, in the scope that reads them.
     #[must_use]
     pub fn vars(&self, names: impl IntoIterator<Item = (String, Value)>) -> Scope {
-        self.push(shared(names), BTreeMap::new(), Sort::Vars)
+        self.push(shared(names), Arc::default(), Sort::Vars)
     }
 
     /// With parameters whose texts are templates of the caller's scope `home`. Variables of the layers below do not
     /// see them: parameters are lexical.
     #[must_use]
     pub fn params(&self, names: impl IntoIterator<Item = (String, Value)>, home: &Scope) -> Scope {
-        self.push(shared(names), BTreeMap::new(), Sort::Params(home.clone()))
+        self.push(shared(names), Arc::default(), Sort::Params(home.clone()))
     }
 
     /// With values that are what they are: facts, results, a loop's `item`.
     #[must_use]
     pub fn data(&self, names: impl IntoIterator<Item = (String, Value)>) -> Scope {
-        self.push(shared(names), BTreeMap::new(), Sort::Data)
+        self.push(shared(names), Arc::default(), Sort::Data)
     }
 
     /// The same as [`Scope::data`], without copying what is already shared (other hosts' facts).
     #[must_use]
     pub fn shared_data(&self, names: BTreeMap<String, Arc<Value>>) -> Scope {
-        self.push(names, BTreeMap::new(), Sort::Data)
+        self.push(names, Arc::default(), Sort::Data)
     }
 
     /// With names, or dotted paths, that are known only later, each with its cause. Reading one, or anything below
     /// it, is [`super::Error::Late`].
     #[must_use]
     pub fn late(&self, late: BTreeMap<String, String>) -> Scope {
+        self.shared_late(Arc::new(late))
+    }
+
+    /// The same as [`Scope::late`], without copying.
+    #[must_use]
+    pub fn shared_late(&self, late: Arc<BTreeMap<String, String>>) -> Scope {
         self.push(BTreeMap::new(), late, Sort::Data)
     }
 
@@ -137,7 +144,9 @@ impl Scope {
     }
 
     pub(super) fn find(&self, name: &str) -> Found {
-        let mut late = BTreeMap::new();
+        let below = format!("{name}.");
+        let mut late: Option<Arc<BTreeMap<String, String>>> = None;
+        let mut first = None;
         // The scope that a variable's texts see: all layers up to the nearest parameters above it.
         let mut visible = self;
         let mut scope = self;
@@ -149,14 +158,22 @@ impl Scope {
                     Sort::Data => None,
                 };
                 let layer = Arc::as_ptr(layer) as usize;
-                return Found::Value(Binding { value: value.clone(), home, late: Arc::new(late), layer });
+                return Found::Value(Binding { value: value.clone(), home, late: late.unwrap_or_default(), layer });
             }
             if let Some(cause) = layer.late.get(name) {
                 return Found::Late(cause.clone());
             }
-            for (path, cause) in &layer.late {
-                if path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')) {
-                    late.entry(path.clone()).or_insert_with(|| cause.clone());
+            if let Some((_, cause)) = paths_below(&layer.late, &below).next() {
+                first.get_or_insert(cause);
+                match &mut late {
+                    // All of the layer's: paths of other names do no harm, and copying those of a thousand hosts would.
+                    None => late = Some(layer.late.clone()),
+                    Some(late) => {
+                        let late = Arc::make_mut(late);
+                        paths_below(&layer.late, &below).for_each(|(path, cause)| {
+                            late.entry(path.clone()).or_insert_with(|| cause.clone());
+                        });
+                    }
                 }
             }
             if matches!(layer.sort, Sort::Params(_)) {
@@ -165,11 +182,16 @@ impl Scope {
             scope = &layer.below;
         }
         // A dotted path may be late where the rest of its name has no value yet.
-        match late.into_values().next() {
-            Some(cause) => Found::Late(cause),
+        match first {
+            Some(cause) => Found::Late(cause.clone()),
             None => Found::Missing,
         }
     }
+}
+
+/// The entries of `late` whose paths begin with `below`.
+fn paths_below<'a>(late: &'a BTreeMap<String, String>, below: &'a str) -> impl Iterator<Item = (&'a String, &'a String)> {
+    late.range::<str, _>((Bound::Included(below), Bound::Unbounded)).take_while(move |(path, _)| path.starts_with(below))
 }
 
 fn shared(names: impl IntoIterator<Item = (String, Value)>) -> BTreeMap<String, Arc<Value>> {
