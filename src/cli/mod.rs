@@ -58,6 +58,7 @@ fn perform(command: &Command, printer: &Printer) -> Exit {
 
 /// Commands that speak to nodes get a runtime; the others start without one.
 fn networked(command: impl Future<Output = Exit>, printer: &Printer) -> Exit {
+    crate::transport::limits::raise_open_files();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(command);

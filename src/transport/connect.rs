@@ -2,10 +2,12 @@
 
 use super::hostkey::{HostKey, Known, refused, unreachable};
 use super::keys::KeyRing;
+use super::session::failed;
 use super::verifier::{Broken, Line, Verifier, plain};
 use super::wire::{Duplex, Scissors, Wire};
 use super::{Cost, KnownHosts, Target, auth};
 use crate::lang::Diagnostic;
+use nix::errno::Errno;
 use russh::client::{self, Handle};
 use russh::{ChannelOpenFailure, Disconnect, Preferred};
 use std::borrow::Cow;
@@ -221,6 +223,7 @@ async fn tcp(target: &Target, until: Instant, cost: &Cost) -> Result<TcpStream, 
     let hint = "check `address:` of the host; a name needs a DNS record, an entry in /etc/hosts, or mDNS on this machine";
     let addresses: Vec<_> = match within(target, until, "the name lookup", lookup).await? {
         Ok(found) => found.collect(),
+        Err(error) if is_full(&error) => return Err(full(target)),
         Err(error) => return Err(unreachable(target, format!("no address found for `{}`: {}", target.address, tidy(&error))).hint(hint)),
     };
     let mut last = None;
@@ -239,10 +242,21 @@ async fn tcp(target: &Target, until: Instant, cost: &Cost) -> Result<TcpStream, 
     Err(match last {
         None if addresses.is_empty() => unreachable(target, format!("no address found for `{}`", target.address)).hint(hint),
         None => too_slow(target, "the connection"),
+        Some(error) if is_full(&error) => full(target),
         Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => unreachable(target, "connection refused")
             .hint(format!("the machine is there, but nothing listens on port {}: is sshd running, and is `port:` right?", target.port)),
         Some(error) => unreachable(target, format!("cannot connect: {}", tidy(&error))).hint("is the machine on, and on a network that this one can reach?"),
     })
+}
+
+/// Whether there is no room for one more open file. (A name lookup says it only in words.)
+fn is_full(error: &io::Error) -> bool {
+    let full = |errno: Errno| error.raw_os_error() == Some(errno as i32);
+    full(Errno::EMFILE) || full(Errno::ENFILE) || error.to_string().contains("Too many open files")
+}
+
+fn full(target: &Target) -> Diagnostic {
+    failed(target, "too many files are open on this machine").hint("speak to fewer nodes at a time (`--forks`), or allow more: `ulimit -n`")
 }
 
 fn tidy(error: &io::Error) -> String {

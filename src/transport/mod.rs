@@ -13,6 +13,7 @@ pub mod cost;
 pub mod hostkey;
 pub mod keys;
 pub mod known_hosts;
+pub mod limits;
 pub mod pool;
 pub mod privilege;
 mod pump;

@@ -1,11 +1,22 @@
 //! Random bytes from the system.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
 /// `N` bytes.
 pub(super) fn bytes<const N: usize>() -> io::Result<[u8; N]> {
+    // Stays open: where connections leave no room for another file, that is what is to be said of them.
+    static SOURCE: OnceLock<File> = OnceLock::new();
+    let source = match SOURCE.get() {
+        Some(source) => source,
+        None => {
+            let opened = File::open("/dev/urandom")?;
+            SOURCE.get_or_init(|| opened)
+        }
+    };
     let mut bytes = [0; N];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    { source }.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
