@@ -40,7 +40,7 @@ async fn tell(mut events: UnboundedReceiver<Event>, printer: Printer, steps: boo
             What::Done(label, mark) if steps => printer.note(&format!("{host}: {} {label}", sign(mark).0)),
             What::Failed(label) if steps => printer.note(&format!("{host}: failed: {label}")),
             What::Unwinding => printer.note(&format!("{host}: taking back what was done")),
-            What::Connecting | What::Looking | What::Step(_) if printer.verbose > 1 => {
+            What::Connecting | What::Looking | What::Planned(_) | What::Step(_) if printer.verbose > 1 => {
                 printer.note(&format!("{host}: {}", words(&what)));
             }
             _ => {}
@@ -77,7 +77,8 @@ async fn draw(mut events: UnboundedReceiver<Event>, printer: Printer) {
         });
         let text = printer.masker().mask(&words(&what)).into_owned();
         match &what {
-            What::Finished(_) => {
+            // Its plan is shown with the others'; a thousand lines that spin on would fill the terminal.
+            What::Finished(_) | What::Planned(_) => {
                 bar.finish_and_clear();
                 all.remove(bar);
                 bars.remove(&host);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
 
 /// The network, and the directory of the one who manages it.
 pub struct Lan {
@@ -30,6 +31,10 @@ struct Served {
     server: Server,
     /// All connections that were accepted.
     connections: usize,
+    /// Those that have not ended.
+    open: usize,
+    /// While this has no permits, nobody who connects is answered.
+    answers: Arc<Semaphore>,
 }
 
 /// How a command ended.
@@ -67,18 +72,24 @@ impl Lan {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = Arc::new(Mutex::new(Served { server, connections: 0 }));
+        let serving = Arc::new(Mutex::new(Served { server, connections: 0, open: 0, answers: Arc::new(Semaphore::new(1)) }));
         let answering = serving.clone();
         self.runtime().spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let server = {
+                let (server, answers) = {
                     let mut served = answering.lock().unwrap();
                     served.connections += 1;
-                    served.server.clone()
+                    served.open += 1;
+                    (served.server.clone(), served.answers.clone())
                 };
-                tokio::spawn(async move { server.serve(stream).await });
+                let ended = answering.clone();
+                tokio::spawn(async move {
+                    drop(answers.acquire().await);
+                    server.serve(stream).await;
+                    ended.lock().unwrap().open -= 1;
+                });
             }
         });
         Node { name: name.into(), address, dir, spec, serving }
@@ -238,6 +249,21 @@ impl Node {
 
     pub fn connections(&self) -> usize {
         self.serving.lock().unwrap().connections
+    }
+
+    /// Connections that have not ended.
+    pub fn open(&self) -> usize {
+        self.serving.lock().unwrap().open
+    }
+
+    /// From now on, who connects is not answered until [`Node::answer`].
+    pub fn hold(&self) {
+        self.serving.lock().unwrap().answers.forget_permits(1);
+    }
+
+    /// Answers again.
+    pub fn answer(&self) {
+        self.serving.lock().unwrap().answers.add_permits(1);
     }
 
     /// A path in its file system as this machine sees it.

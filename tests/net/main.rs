@@ -12,6 +12,7 @@ mod drift;
 mod hostkeys;
 mod jumps;
 mod logins;
+mod many;
 mod openssh;
 mod runs;
 mod sudo;
