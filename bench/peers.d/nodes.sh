@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The nodes of bench/peers: sshd in namespaces of its own, over a Debian that all share and none can write to. Sourced; reads `cache` and `work`.
 # What a tool changes on a node is therefore exactly what lies in its upper directory, and a fresh node costs milliseconds.
 
@@ -21,11 +21,10 @@ make_image() {
   say 'making the image of the nodes'
   own=$image.part
   rm -rf --one-file-system "$own"
-  debootstrap --variant=minbase --include="$packages" trixie "$own" "$(mirror)" >"$cache/image.log" 2>&1 && furnish_image "$own" >>"$cache/image.log" 2>&1 || {
-    umount "$own/proc" 2>/dev/null || true
-    tail -n 20 "$cache/image.log" >&2
-    die "the image was not made; all that was said is in $cache/image.log"
-  }
+  # In a subshell of its own: `set -e` would not hold in a condition.
+  debootstrap --variant=minbase --include="$packages" trixie "$own" "$(mirror)" >"$cache/image.log" 2>&1 || die "debootstrap failed; all that it said is in $cache/image.log"
+  furnish_image "$own" >>"$cache/image.log" 2>&1 &
+  wait $! || die "the image was not made; all that was said is in $cache/image.log"
   rm -rf --one-file-system "$image"
   mv "$own" "$image"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The tools of bench/peers: how each is set up, told of the nodes and run. Each by its own documented settings for speed. Sourced.
 
 tools() { echo homelab mitogen ansible pyinfra; }
@@ -53,7 +53,7 @@ site() {
     for n in $(seq "$2"); do echo "    node-$n: { ansible_host: $(address "$n"), ansible_port: $(port "$n"), node_name: node-$n }"; done
   } >"$site/ansible-hosts.yaml"
   ansible_cfg free >"$site/ansible.cfg"
-  { ansible_cfg mitogen_free; } >"$site/mitogen.cfg"
+  ansible_cfg mitogen_free >"$site/mitogen.cfg"
 
   {
     echo 'import yaml'

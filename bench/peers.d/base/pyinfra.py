@@ -51,4 +51,4 @@ crontab.crontab("/usr/local/bin/backup", cron_name="backup", hour="3", minute="1
 files.link("/usr/local/bin/backup-now", "backup")
 files.file("/etc/cron.daily/apt-compat", present=False)
 if not host.get_fact(File, path="/etc/homelab/since"):
-    server.shell(["date +%Y > /etc/homelab/since"])
+    server.shell(["umask 022; date +%Y > /etc/homelab/since"])
