@@ -1,8 +1,8 @@
 //! A TCP proxy that makes a link long: every byte arrives half a round trip later than it was sent, and a connection
 //! takes one and a half to be made, as over a real wire. Bandwidth is not limited.
 //!
-//! Standard library only, so that `rustc -O` builds it: `latency_proxy LISTEN UPSTREAM RTT_MS`. Prints the address it
-//! listens on and then serves until it is ended.
+//! Standard library only, so that `rustc -O` builds it: `latency_proxy RTT_MS LISTEN UPSTREAM [LISTEN UPSTREAM]…`. Prints
+//! the addresses it listens on, a line each, and then serves until it is ended.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,16 +11,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let [_, listen, upstream, rtt] = args.as_slice() else {
-        eprintln!("usage: latency_proxy LISTEN UPSTREAM RTT_MS");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((rtt, pairs)) = args.split_first().filter(|(_, pairs)| !pairs.is_empty() && pairs.len() % 2 == 0) else {
+        eprintln!("usage: latency_proxy RTT_MS LISTEN UPSTREAM [LISTEN UPSTREAM]...");
         std::process::exit(64);
     };
     let rtt = Duration::from_millis(rtt.parse().expect("RTT_MS is a number of milliseconds"));
-    let listener = TcpListener::bind(listen).expect("LISTEN is an address that is free");
-    println!("{}", listener.local_addr().expect("a bound socket has an address"));
+    let mut served = Vec::new();
+    for pair in pairs.chunks(2) {
+        let (listener, upstream) = (TcpListener::bind(&pair[0]).expect("LISTEN is an address that is free"), pair[1].clone());
+        println!("{}", listener.local_addr().expect("a bound socket has an address"));
+        served.push(thread::spawn(move || accept(&listener, &upstream, rtt)));
+    }
+    for one in served {
+        let _ = one.join();
+    }
+}
+
+fn accept(listener: &TcpListener, upstream: &str, rtt: Duration) {
     for client in listener.incoming().flatten() {
-        let upstream = upstream.clone();
+        let upstream = upstream.to_owned();
         thread::spawn(move || {
             let _ = serve(client, &upstream, rtt);
         });
