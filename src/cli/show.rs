@@ -70,7 +70,8 @@ impl Counts {
         ];
         let todo: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo.join(", ") };
-        format!("{todo}; {} as wished", self.as_wished)
+        let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
+        format!("{todo}; {} as wished{skipped}", self.as_wished)
     }
 }
 

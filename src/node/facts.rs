@@ -24,6 +24,8 @@ pub struct Facts {
     pub init: String,
     /// `apt`, `dnf`, `apk`, `none`.
     pub package_manager: String,
+    /// Whose tools make accounts and groups: `shadow`, `busybox`, `none`.
+    pub accounts: String,
     /// MiB of memory.
     pub memory_mib: u64,
     /// Processors online.

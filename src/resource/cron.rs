@@ -19,7 +19,9 @@ Without `cron_file` it goes into the crontab of `user`; with it, into a file of 
 there whose name has a dot in it, so such a name is refused.
 
 `env: true` sets a variable for the jobs that follow: `name` is its name and `job` its value. A new one goes to the top.
-In a job, cron takes `%` for a line break: write `\\%`. Times are those of the node's clock and time zone.",
+In a job, cron takes `%` for a line break: write `\\%`. Times are those of the node's clock and time zone.
+Whether a cron runs there to read it is not asked: install one (`package`), and where there is no init system to start it, skip the task
+(`when: facts.init != \"none\"`).",
     params: &[
         Param::required("name", Ty::Str, "What the job is called; with `env`, the variable."),
         Param::new("job", Ty::Str, "The command line; with `env`, the value."),

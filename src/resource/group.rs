@@ -88,6 +88,10 @@ impl Resource for Group {
         if as_wished {
             return Ok(Vec::new());
         }
+        names::tools(world, "groups")?;
+        if now.is_some() && self.present {
+            names::usermod(world, &format!("the number of the group {}", self.name), "groupmod")?;
+        }
         Ok(vec![Op::Group { name: self.name.clone(), present: self.present, gid: self.gid, system: self.system && now.is_none() }])
     }
 }

@@ -114,6 +114,25 @@ pub(super) fn answered(world: &World, probe: &Probe, what: &str, hint: &str) -> 
     }
 }
 
+/// Refuses where nothing on the node could make, change or remove accounts and groups.
+pub(super) fn tools(world: &World, what: &str) -> Result<(), Block> {
+    if world.facts.accounts != "none" {
+        return Ok(());
+    }
+    Err(Block::refused(
+        format!("this node has no tools for {what}: neither shadow's nor busybox's"),
+        "skip the task there: `when: facts.accounts != \"none\"`",
+    ))
+}
+
+/// Refuses a change that busybox has no tool for.
+pub(super) fn usermod(world: &World, what: &str, tool: &str) -> Result<(), Block> {
+    if world.facts.accounts != "busybox" {
+        return Ok(());
+    }
+    Err(Block::refused(format!("this node cannot change {what}: busybox has no {tool}"), "leave it as it is there, or install shadow's tools"))
+}
+
 /// The lines of `text` without their ends, but with a carriage return where one is: other people's lines stay as they are.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let some = (!text.is_empty()).then(|| text.strip_suffix('\n').unwrap_or(text).split('\n'));

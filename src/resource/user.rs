@@ -270,6 +270,7 @@ impl Resource for User {
                     "log in with another account (`user:` of the host), then remove this one",
                 ));
             }
+            names::tools(world, "accounts")?;
             return Ok(vec![Op::User(UserOp { name: self.name.clone(), exists: true, remove_home: self.remove, ..UserOp::default() })]);
         }
         let op = match &now {
@@ -277,6 +278,11 @@ impl Resource for User {
             Some(now) => self.change(now)?,
         };
         let Some(op) = op else { return Ok(Vec::new()) };
+        names::tools(world, "accounts")?;
+        let password_only = UserOp { name: op.name.clone(), present: true, exists: true, password: op.password.clone(), ..UserOp::default() };
+        if now.is_some() && op != password_only {
+            names::usermod(world, &format!("the account {}", self.name), "usermod")?;
+        }
         if let Some(shell) = &op.shell {
             // useradd takes a shell that is not there, and nobody can log in.
             let need = Need::Path(shell.clone());

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 /// Reads the lines of the `facts` frame and the output of `ip -o addr`.
 pub(super) fn facts(lines: &str, addresses: &str) -> Facts {
     let mut one: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut facts = Facts { uids: "all".into(), init: "none".into(), package_manager: "none".into(), ..Facts::default() };
+    let mut facts = Facts { uids: "all".into(), init: "none".into(), package_manager: "none".into(), accounts: "none".into(), ..Facts::default() };
     let (mut like, mut me, mut them) = ("", "", "");
     let mut interfaces: BTreeMap<String, Interface> = BTreeMap::new();
     let mut routes = Vec::new();
@@ -35,6 +35,7 @@ pub(super) fn facts(lines: &str, addresses: &str) -> Facts {
             "init" | "pm" => {
                 one.entry(key).or_insert(value);
             }
+            "accounts" => facts.accounts = value.into(),
             "me" => me = value,
             "them" => them = value,
             _ => {
@@ -50,6 +51,8 @@ pub(super) fn facts(lines: &str, addresses: &str) -> Facts {
     match get("init") {
         "" if get("pid1") == "systemd" => facts.init = "systemd".into(),
         "" => {}
+        // Its link is there wherever busybox's applets are; what the kernel started may be something else.
+        "busybox" if !matches!(get("pid1"), "" | "init" | "linuxrc" | "busybox") => {}
         init => facts.init = init.into(),
     }
     facts.package_manager = match get("pm") {
@@ -205,6 +208,14 @@ mod tests {
     #[test]
     fn the_kernel_says_whether_a_pi_is_armv6() {
         assert_eq!(facts("machine armv6l\narch armhf", "").docker_platform, "linux/arm/v6");
+    }
+
+    #[test]
+    fn busybox_is_the_init_system_only_as_the_first_process() {
+        assert_eq!(facts("pid1 dropbear\ninit busybox\n", "").init, "none");
+        assert_eq!(facts("pid1 init\ninit busybox\n", "").init, "busybox");
+        // Where other people's processes are hidden, the link is all there is.
+        assert_eq!(facts("init busybox\n", "").init, "busybox");
     }
 
     #[test]

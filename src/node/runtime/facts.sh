@@ -17,6 +17,7 @@ h_facts() {
   [ -d /run/openrc ] && x="${x}init openrc$nl"
   [ -h /sbin/init ] && [ /sbin/init -ef /bin/busybox ] 2>/dev/null && x="${x}init busybox$nl"
   for p in apt-get dnf apk; do command -v $p >/dev/null 2>&1 && x="${x}pm $p$nl"; done
+  { command -v groupadd && x="${x}accounts shadow$nl" || { command -v addgroup && x="${x}accounts busybox$nl"; }; } >/dev/null 2>&1
   v=
   command -v dpkg >/dev/null 2>&1 && v=$(exec dpkg --print-architecture 2>/dev/null)
   if [ "$v" ]; then x="${x}arch $v$nl"

@@ -8,17 +8,19 @@ h_installed() {
   else rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n'
   fi | sort
 }
-# Runs apt-get until nobody else holds a lock or the time is over; apt's own message names the holder.
+# Runs apt-get until nobody else holds a lock or the time is over; apt's own message names the holder. Its errors come first.
 h_apt() {
   t=0
   while :; do
     e=$(DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout="$h_wait" -o Dpkg::Options::=--force-confdef \
       -o Dpkg::Options::=--force-confold "$@" 2>&1) && return
-    case $e in *"Could not get lock"* | *"Unable to acquire the dpkg frontend lock"*) ;; *) return 1 ;; esac
-    [ "$t" -lt "$h_wait" ] || return 1
+    case $e in *"Could not get lock"* | *"Unable to acquire the dpkg frontend lock"*) ;; *) break ;; esac
+    [ "$t" -lt "$h_wait" ] || break
     t=$((t + 2))
     sleep 2
   done
+  e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
+  return 1
 }
 # Before anything changes: the package file of each package that is to be replaced or removed, from apt's own archive, else made again.
 # number, apt's arguments; their names into j
