@@ -6,6 +6,12 @@ use crate::tree::{Times, same};
 use homelab::resource::KINDS;
 use std::collections::{BTreeMap, BTreeSet};
 
+macro_rules! key {
+    () => {
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example"
+    };
+}
+
 /// A kind, the group of nodes that can carry it, a task, and a task that changes or removes what the first one made.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
@@ -15,14 +21,16 @@ const ROWS: &[Row] = &[
     ("file", "all", "{path: /srv/lab/link, src: copied, state: link}", "{path: /srv/lab/doomed, state: absent}"),
     ("copy", "all", "{dest: /srv/lab/doomed, content: \"will go\\n\"}", "{dest: /srv/lab/new, content: \"came\\n\"}"),
     ("copy", "all", "{dest: /srv/lab/copied, content: \"one\\n\", mode: 0640}", "{dest: /srv/lab/copied, content: \"two\\n\", mode: 0600}"),
-    ("template", "all", "{dest: /srv/lab/rendered, src: page.j2}", "{dest: /srv/lab/rendered, src: page.j2, mode: 0600, owner: labuser}"),
+    ("template", "all", "{dest: /srv/lab/rendered, src: page.j2}", "{dest: /srv/lab/rendered, src: page.j2, mode: 0600}"),
     ("lineinfile", "all", "{path: /etc/hosts, line: 10.207.9.9 lab-line}", "{path: /etc/hosts, regexp: ' lab-line$', line: 10.207.9.8 lab-line}"),
     ("blockinfile", "all", "{path: /etc/hosts, marker: \"# {mark} lab\", block: \"10.207.9.7 lab-block\\n\"}", "{path: /etc/hosts, marker: \"# {mark} lab\", state: absent}"),
-    ("group", "all", "{name: labgroup, gid: 4700}", "{name: labgroup, state: absent}"),
+    ("group", "debian", "{name: labgroup, gid: 4700}", "{name: labgroup, state: absent}"),
     ("file", "all", "{path: /home, state: directory}", "{path: /home, mode: 0711}"),
-    ("user", "all", "{name: labuser, uid: 4701, group: labgroup, shell: /bin/sh, password: \"!\"}", "{name: labuser, state: absent, remove: true}"),
-    ("authorized_key", "all", KEY, KEY_GONE),
-    ("cron", "all", "{name: lab, cron_file: lab, user: labuser, job: /bin/true, minute: \"3\"}", "{name: lab, cron_file: lab, user: root, job: /bin/false, special_time: daily}"),
+    ("user", "debian", "{name: labuser, uid: 4701, group: labgroup, shell: /bin/sh, password: \"!\"}", "{name: labuser, state: absent, remove: true}"),
+    ("authorized_key", "debian", concat!("{user: labuser, key: \"", key!(), "\"}"), concat!("{user: labuser, state: absent, key: \"", key!(), "\"}")),
+    ("authorized_key", "all", concat!("{user: root, key: \"", key!(), "\"}"), concat!("{user: root, state: absent, key: \"", key!(), "\"}")),
+    ("cron", "all", "{name: lab, cron_file: lab, user: root, job: /bin/true, minute: \"3\"}", "{name: lab, cron_file: lab, user: root, job: /bin/false, special_time: daily}"),
+    ("file", "all", "{path: /etc/sysctl.d, state: directory}", "{path: /etc/sysctl.d, state: directory}"),
     ("sysctl", "all", "{name: net.ipv4.ip_default_ttl, value: 65}", "{name: net.ipv4.ip_default_ttl, value: 66}"),
     ("hostname", "all", "\"{{ host.name }}-lab\"", "\"{{ host.name }}\""),
     ("command", "all", "{cmd: touch -d @1 /srv/lab/ran, creates: /srv/lab/ran, undo: rm /srv/lab/ran}", "{cmd: rm /srv/lab/ran, removes: /srv/lab/ran, undo: touch -d @1 /srv/lab/ran}"),
@@ -30,11 +38,9 @@ const ROWS: &[Row] = &[
     ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
 ];
-const KEY: &str = "{user: labuser, key: \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example\"}";
-const KEY_GONE: &str = "{user: labuser, state: absent, key: \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example\"}";
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("debian", "package manager"), ("systemd", "systemd")];
+const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -132,10 +138,13 @@ fn every_kind_on_every_node_that_can_carry_it() {
 #[test]
 fn what_a_node_cannot_carry_is_refused_by_the_plan() {
     let Some(lab) = Lab::up() else { return };
-    for (group, says) in REFUSED {
-        let others: Vec<&str> = members("all").into_iter().filter(|node| !members(group).contains(node)).collect();
-        assert!(!others.is_empty(), "all can carry what {group} can");
-        for (kind, _, made, _) in ROWS.iter().filter(|row| row.1 == *group) {
+    let somewhere: BTreeSet<&str> = ROWS.iter().filter(|row| row.1 == "all").map(|row| row.0).collect();
+    let nowhere: BTreeSet<&str> = ROWS.iter().map(|row| row.0).filter(|kind| !somewhere.contains(kind)).collect();
+    assert_eq!(nowhere, REFUSED.iter().map(|(kind, _)| *kind).collect(), "who cannot carry what must be said");
+    for (refused, says) in REFUSED {
+        for (kind, group, made, _) in ROWS.iter().filter(|row| row.0 == *refused) {
+            let others: Vec<&str> = members("all").into_iter().filter(|node| !members(group).contains(node)).collect();
+            assert!(!others.is_empty(), "all can carry what {group} can");
             lab.site.tasks(&format!("- copy: {{dest: /srv/lab-first, content: x}}\n- name: Too much\n  {kind}: {made}"));
             for node in &others {
                 let ended = lab.site.expect(1, &["apply", "inventory.yaml", "--yes", "--limit", node]);
