@@ -10,7 +10,8 @@ h_sysctl() {
 u_sysctl() {
   y=$2
   h_slurp "$R/before/$y.val"
-  e=$({ printf '%s' "$v" >"/proc/sys/$p"; } 2>&1) && h_undone "$y" || h_stick "$y" "$e"
+  # One that cannot be written never changed.
+  e=$({ [ "$(cat "/proc/sys/$p")$nl" = "$v" ] || printf '%s' "$v" >"/proc/sys/$p"; } 2>&1) && h_undone "$y" || h_stick "$y" "$e"
 }
 # A user's crontab, by crontab or by its file: user, - (from input), -l or -r
 h_tab() {
