@@ -14,6 +14,8 @@ use std::time::Duration;
 const CHUNK: usize = 1 << 20;
 /// How long a node may be silent while an op runs, where its task does not say.
 const OP_PATIENCE: Duration = Duration::from_secs(3600);
+/// What a node whose time is over may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long it may be silent over a small act of its own.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -148,7 +150,7 @@ impl Wire {
         units.push(Box::new(move |seq| program::act(seq, ops)));
         // What was written is read back.
         units.push(Box::new(move |seq| program::look(seq, probes, false, true)));
-        let mut answers = self.call(units, silence.unwrap_or(OP_PATIENCE)).await?;
+        let mut answers = self.call(units, silence.map_or(OP_PATIENCE, |silence| silence + LAST_WORDS)).await?;
         let look = answers.pop().unwrap_or_default();
         let acted = answers.pop().unwrap_or_default();
         Ok((read(&acted), self.seen(&look, probes)?.answers))

@@ -82,7 +82,10 @@ impl<'a> Compiler<'a> {
         Some(step)
     }
 
-    pub(super) fn step(&mut self, task: &'a Task, context: &Context<'a>, key: String, item: Option<String>, body: Body) -> Step {
+    pub(super) fn step(&mut self, task: &'a Task, context: &Context<'a>, key: String, item: Option<String>, mut body: Body) -> Step {
+        if let (Body::Resource(resource), Some(seconds)) = (&mut body, task.timeout) {
+            resource.within(seconds);
+        }
         let notify = self.notify(task, context);
         if let (Body::Resource(resource), Some(register)) = (&body, &task.register)
             && register.keep

@@ -117,6 +117,9 @@ pub trait Resource: Send + Sync + fmt::Debug {
     /// Its commands are to run as `login`, in a program that runs as root.
     fn run_as(&mut self, _login: &str) {}
 
+    /// Its task may take this many seconds: what it waits for by itself must not take longer.
+    fn within(&mut self, _seconds: u64) {}
+
     /// The part of `text` that it owns, where it shares the text with others: what receipts compare.
     fn slice(&self, _text: &str) -> Option<String> {
         None

@@ -28,7 +28,7 @@ installed. Where apt is not the package manager, an upgrade cannot be undone.",
         Param::new("state", Ty::Choice(&["present", "absent", "latest"]), "`present` leaves an installed version as it is; `latest` upgrades it.").default("present"),
         Param::new("update_cache", Ty::Bool, "Refresh the package lists before installing or upgrading.").aliases(&["update-cache"]).default("false"),
         Param::new("purge", Ty::Bool, "With `state: absent`: also remove configuration files, those left by an earlier removal included.").default("false"),
-        Param::new("lock_timeout", Ty::Duration, "How long to wait while another process holds the package manager's lock.").default("120s"),
+        Param::new("lock_timeout", Ty::Duration, "How long to wait while another process holds the package manager's lock; never longer than the task's `timeout`.").default("120s"),
     ],
     bare: "name",
     example: "\
@@ -209,6 +209,10 @@ impl Resource for Package {
         }
         let refresh = self.refresh && !install.is_empty();
         Ok(vec![Op::Packages { install, remove, purge: self.purge, refresh, lock_timeout: self.lock_timeout, lost }])
+    }
+
+    fn within(&mut self, seconds: u64) {
+        self.lock_timeout = self.lock_timeout.min(u32::try_from(seconds).unwrap_or(u32::MAX));
     }
 
     fn secret(&self) -> bool {

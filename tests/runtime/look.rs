@@ -166,6 +166,9 @@ fn accounts_parameters_and_facts_are_this_machines() {
             Probe::Sysctl { key: "kernel.ostype".into() },
             Probe::Sysctl { key: "kernel.no_such_thing".into() },
             Probe::Hostname,
+            // A number of several digits, which the kernel gives to whoever asks for a byte as one; and several numbers.
+            Probe::Sysctl { key: "kernel.pid_max".into() },
+            Probe::Sysctl { key: "net.ipv4.ip_local_port_range".into() },
         ];
         let mut session = node.connect();
         let look = session.look(&probes, true);
@@ -176,6 +179,10 @@ fn accounts_parameters_and_facts_are_this_machines() {
         assert!(matches!(&look.answers[&probes[2]], Answer::Group(Some(g)) if g.gid == 0));
         assert_eq!(look.answers[&probes[3]], Answer::Sysctl(Some("Linux".into())));
         assert_eq!(look.answers[&probes[4]], Answer::Sysctl(None));
+        for (probe, path) in [(&probes[6], "kernel/pid_max"), (&probes[7], "net/ipv4/ip_local_port_range")] {
+            let is = std::fs::read_to_string(format!("/proc/sys/{path}")).unwrap();
+            assert_eq!(look.answers[probe], Answer::Sysctl(Some(is.trim_end().to_owned())), "{sh:?} {path}");
+        }
         let facts = look.facts.unwrap();
         let uname = std::process::Command::new("uname").arg("-nrm").output().unwrap();
         let uname = String::from_utf8(uname.stdout).unwrap();

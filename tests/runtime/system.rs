@@ -110,6 +110,20 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
 }
 
 #[test]
+fn a_parameter_that_cannot_be_written_fails_and_leaves_nothing_to_take_back() {
+    for sh in ALL {
+        let mut session = Box_::new(sh).connect();
+        session.begin("r1");
+        let op = Op::Sysctl { key: "kernel.ostype".into(), value: "Minix".into() };
+        let (frames, _) = session.try_run(&program::act(90, &[(1, &op)])).unwrap();
+        assert!(frames.iter().any(|f| f.tag == "op" && f.field(1) == "failed"), "{sh:?} {frames:?}");
+        let frames = session.unwind("r1");
+        assert!(frames.iter().any(|f| f.tag == "undone") && !frames.iter().any(|f| f.tag == "stuck"), "{sh:?} {frames:?}");
+        session.close();
+    }
+}
+
+#[test]
 fn a_commands_end_is_told_and_no_undo_is_said() {
     for sh in ALL {
         let node = Box_::new(sh);

@@ -2,8 +2,7 @@
 # number, path below /proc/sys, value: kernel parameters and the host name
 h_sysctl() {
   y=$1
-  h_slurp "/proc/sys/$2"
-  printf '%s' "$v" >"$R/before/$y.val"
+  e=$({ cat "/proc/sys/$2" >"$R/before/$y.val"; } 2>&1) || { h_fail "$y" "$e"; return 1; }
   h_enc "$2"
   h_journal "$y" "B $y sysctl y - - - - $e$nl" 1 || return
   e=$({ printf '%s\n' "$3" >"/proc/sys/$2"; } 2>&1) && h_done "$y" || h_fail "$y" "$e"
@@ -11,7 +10,8 @@ h_sysctl() {
 u_sysctl() {
   y=$2
   h_slurp "$R/before/$y.val"
-  e=$({ printf '%s' "$v" >"/proc/sys/$p"; } 2>&1) && h_undone "$y" || h_stick "$y" "$e"
+  # One that cannot be written never changed.
+  e=$({ [ "$(cat "/proc/sys/$p")$nl" = "$v" ] || printf '%s' "$v" >"/proc/sys/$p"; } 2>&1) && h_undone "$y" || h_stick "$y" "$e"
 }
 # A user's crontab, by crontab or by its file: user, - (from input), -l or -r
 h_tab() {

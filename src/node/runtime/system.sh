@@ -59,14 +59,22 @@ h_crontab() {
   h_f crontab "$1" "$x"
 }
 # paths below /proc/sys, each answered by number
+# By one process for all: a shell that reads byte by byte is given a number's first digit and no more.
 h_sysctls() {
+  x=$(cd /proc/sys && exec grep '' /dev/null "$@" 2>/dev/null)$nl
   i=0
   for p; do
     i=$((i + 1))
-    if [ ! -e "/proc/sys/$p" ]; then h_f sysctl "$i none" ''
-    elif [ ! -r "/proc/sys/$p" ]; then h_f sysctl "$i unreadable" ''
-    else h_slurp "/proc/sys/$p"; h_f sysctl "$i value" "$v"
-    fi
+    if [ ! -e "/proc/sys/$p" ]; then h_f sysctl "$i none" ''; continue; fi
+    if [ ! -r "/proc/sys/$p" ]; then h_f sysctl "$i unreadable" ''; continue; fi
+    v= l=$nl$x
+    while :; do
+      case $l in *"$nl$p:"*) ;; *) break ;; esac
+      l=${l#*"$nl$p:"}
+      v=$v${l%%"$nl"*}$nl
+      l=$nl${l#*"$nl"}
+    done
+    h_f sysctl "$i value" "$v"
   done
 }
 h_hostname() { h_line /proc/sys/kernel/hostname; h_f hostname '' "$v"; }

@@ -1,0 +1,156 @@
+//! Every kind of resource on every node that can carry it: made, held, and taken back from a change that fails at its end.
+
+use crate::disk::disk;
+use crate::nodes::{Lab, by_hand, docker, container, members, root};
+use crate::tree::{Times, same};
+use homelab::resource::KINDS;
+use std::collections::{BTreeMap, BTreeSet};
+
+macro_rules! key {
+    () => {
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f one@example"
+    };
+}
+
+/// A kind, the group of nodes that can carry it, a task, and a task that changes or removes what the first one made.
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+const ROWS: &[Row] = &[
+    ("file", "all", "{path: /srv/lab, state: directory, mode: 0750}", "{path: /srv/lab, state: directory, mode: 0700}"),
+    ("file", "all", "{path: /etc/cron.d, state: directory}", "{path: /srv/lab/link, state: absent}"),
+    ("file", "all", "{path: /srv/lab/link, src: copied, state: link}", "{path: /srv/lab/doomed, state: absent}"),
+    ("copy", "all", "{dest: /srv/lab/doomed, content: \"will go\\n\"}", "{dest: /srv/lab/new, content: \"came\\n\"}"),
+    ("copy", "all", "{dest: /srv/lab/copied, content: \"one\\n\", mode: 0640}", "{dest: /srv/lab/copied, content: \"two\\n\", mode: 0600}"),
+    ("template", "all", "{dest: /srv/lab/rendered, src: page.j2}", "{dest: /srv/lab/rendered, src: page.j2, mode: 0600}"),
+    ("lineinfile", "all", "{path: /etc/hosts, line: 10.207.9.9 lab-line}", "{path: /etc/hosts, regexp: ' lab-line$', line: 10.207.9.8 lab-line}"),
+    ("blockinfile", "all", "{path: /etc/hosts, marker: \"# {mark} lab\", block: \"10.207.9.7 lab-block\\n\"}", "{path: /etc/hosts, marker: \"# {mark} lab\", state: absent}"),
+    ("group", "debian", "{name: labgroup, gid: 4700}", "{name: labgroup, state: absent}"),
+    ("file", "all", "{path: /home, state: directory}", "{path: /home, mode: 0711}"),
+    ("user", "debian", "{name: labuser, uid: 4701, group: labgroup, shell: /bin/sh, password: \"!\"}", "{name: labuser, state: absent, remove: true}"),
+    ("authorized_key", "debian", concat!("{user: labuser, key: \"", key!(), "\"}"), concat!("{user: labuser, state: absent, key: \"", key!(), "\"}")),
+    ("authorized_key", "all", concat!("{user: root, key: \"", key!(), "\"}"), concat!("{user: root, state: absent, key: \"", key!(), "\"}")),
+    ("cron", "all", "{name: lab, cron_file: lab, user: root, job: /bin/true, minute: \"3\"}", "{name: lab, cron_file: lab, user: root, job: /bin/false, special_time: daily}"),
+    ("file", "all", "{path: /etc/sysctl.d, state: directory}", "{path: /etc/sysctl.d, state: directory}"),
+    ("sysctl", "all", "{name: net.ipv4.ip_default_ttl, value: 65}", "{name: net.ipv4.ip_default_ttl, value: 66}"),
+    ("hostname", "all", "\"{{ host.name }}-lab\"", "\"{{ host.name }}\""),
+    ("command", "all", "{cmd: touch -d @1 /srv/lab/ran, creates: /srv/lab/ran, undo: rm /srv/lab/ran}", "{cmd: rm /srv/lab/ran, removes: /srv/lab/ran, undo: touch -d @1 /srv/lab/ran}"),
+    ("package", "debian", "greeter", "{name: greeter, state: absent}"),
+    ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
+    ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
+];
+
+/// Where a node cannot carry a kind, the plan says this.
+const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd")];
+
+/// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
+const BUT: &[&str] = &[
+    "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd",
+    "var/lib/lastlog", "var/lib/wtmpdb", "var/lib/sudo", "var/lib/homelab", "var/lib/nfs",
+    "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid",
+    "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock",
+];
+
+/// Accounts by their fields, packages by their versions, units and the kernel by what they say.
+const SAYS: &str = r"
+sort /etc/passwd /etc/shadow /etc/group
+hostname; cat /proc/sys/net/ipv4/ip_default_ttl
+[ ! -x /usr/bin/dpkg-query ] || dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
+[ ! -d /run/systemd/system ] || systemctl show -p LoadState -p ActiveState -p UnitFileState lab-unit
+";
+
+pub enum Playbook {
+    Made,
+    Changed,
+}
+pub const MADE: Playbook = Playbook::Made;
+
+impl Playbook {
+    /// Makes it the site's playbook: a play for each group of nodes, and then `last`.
+    pub fn write(&self, lab: &Lab, last: &str) {
+        lab.site.write("page.j2", "{{ facts.arch }} {{ facts.os.id }}\n");
+        let mut text = String::new();
+        for group in ["all", "debian", "systemd"] {
+            text += &format!("- name: What {group} can carry\n  hosts: {group}\n  become: true\n  tasks:\n");
+            let rows = ROWS.iter().filter(|row| row.1 == group);
+            match self {
+                Playbook::Made => rows.for_each(|(kind, _, made, _)| text += &format!("    - {kind}: {made}\n")),
+                Playbook::Changed => rows.rev().for_each(|(kind, _, _, changed)| text += &format!("    - {kind}: {changed}\n")),
+            }
+        }
+        lab.site.write("site.yaml", &(text + last));
+    }
+}
+
+fn state() -> BTreeMap<String, String> {
+    let mut state = BTreeMap::new();
+    for node in members("all") {
+        state.extend(disk(&root(node), Times::OfFilesInSeconds, BUT).into_iter().map(|(path, is)| (format!("{node}:/{path}"), is)));
+        for line in by_hand(node, SAYS).lines() {
+            state.insert(format!("{node} says {line}"), String::new());
+        }
+    }
+    state
+}
+
+/// What an earlier test run may have left.
+fn clean() {
+    for node in members("all") {
+        docker(&["exec", &container(node), "sh", "-c",
+            "systemctl disable --now lab-unit; rm -rf /srv/lab /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+             sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; rm -f /tmp/hosts; chmod 755 /home"]);
+    }
+}
+
+#[test]
+fn every_kind_is_here() {
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).collect();
+    assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
+}
+
+#[test]
+fn every_kind_on_every_node_that_can_carry_it() {
+    let Some(lab) = Lab::up() else { return };
+    let everyone = members("all");
+    let apt = members("debian");
+    clean();
+    lab.offers_packages(&apt);
+
+    MADE.write(&lab, "");
+    lab.site.expect(2, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+    lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    lab.has_nothing_to_do("inventory.yaml", &everyone);
+
+    let before = state();
+    Playbook::Changed.write(&lab, "- name: Last\n  hosts: all\n  tasks:\n    - name: Break\n      command: {argv: [\"false\"]}\n");
+    let failed = lab.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+    for node in &everyone {
+        assert!(failed.err.contains(&format!("{node}: `Break` failed")), "{node}: another step failed:\n{}{}", failed.out, failed.err);
+    }
+    same("not taken back", &before, &state());
+
+    Playbook::Changed.write(&lab, "");
+    lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    lab.has_nothing_to_do("inventory.yaml", &everyone);
+    lab.withdraws_packages(&apt);
+    clean();
+}
+
+#[test]
+fn what_a_node_cannot_carry_is_refused_by_the_plan() {
+    let Some(lab) = Lab::up() else { return };
+    let somewhere: BTreeSet<&str> = ROWS.iter().filter(|row| row.1 == "all").map(|row| row.0).collect();
+    let nowhere: BTreeSet<&str> = ROWS.iter().map(|row| row.0).filter(|kind| !somewhere.contains(kind)).collect();
+    assert_eq!(nowhere, REFUSED.iter().map(|(kind, _)| *kind).collect(), "who cannot carry what must be said");
+    for (refused, says) in REFUSED {
+        for (kind, group, made, _) in ROWS.iter().filter(|row| row.0 == *refused) {
+            let others: Vec<&str> = members("all").into_iter().filter(|node| !members(group).contains(node)).collect();
+            assert!(!others.is_empty(), "all can carry what {group} can");
+            lab.site.tasks(&format!("- copy: {{dest: /srv/lab-first, content: x}}\n- name: Too much\n  {kind}: {made}"));
+            for node in &others {
+                let ended = lab.site.expect(1, &["apply", "inventory.yaml", "--yes", "--limit", node]);
+                assert!(ended.err.contains(says) && ended.err.contains("site.yaml:"), "{kind} on {node}: {}", ended.err);
+                assert!(!root(node).join("srv/lab-first").exists(), "{kind} on {node}: something was done");
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The lab's nodes, from end to end: real architectures, real init systems, real package managers, and their own tools as judges.
+//!
+//! Needs the lab: `sudo tests/lab/up`, then `HOMELAB_LAB=1`, which `tests/run` sets. Without it each test says that it was not run,
+//! and under CI that is a failure. A test has the whole lab to itself: one at a time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+#[allow(dead_code)] // shared with the tests of sandboxes
+#[path = "../e2e/site.rs"]
+mod site;
+
+#[allow(dead_code)] // shared with the tests of packages
+#[path = "../support/repo.rs"]
+mod repo;
+#[allow(dead_code)] // shared with the laws
+#[path = "../support/tree.rs"]
+mod tree;
+#[path = "../support/untested.rs"]
+mod untested;
+
+mod disk;
+mod facts;
+mod jump;
+mod kinds;
+mod locks;
+mod lost;
+mod nodes;
+mod purity;
+mod twice;
