@@ -5,53 +5,39 @@
 image=''
 node_pids=()
 
-# Debian's mirror, as this machine has it.
-mirror() {
-  local found
-  found=$(sed -n 's|^[^#]*\(https\{0,1\}://[^ ]*/debian\)/\{0,1\}\( .*\)\{0,1\}$|\1|p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)
-  found=${found%%$'\n'*}
-  echo "${HOMELAB_BENCH_MIRROR:-${found:-http://deb.debian.org/debian}}"
-}
+# shellcheck source=tests/lab/recipe.sh
+. "$repo/tests/lab/recipe.sh"
 
-# make_image: the Debian below all nodes, made once. python3 and python3-apt are there for the peers.
+# make_image: the Debian below all nodes, made once.
 make_image() {
-  local own packages=openssh-server,python3,python3-apt,sudo,ca-certificates,curl,less,rsync
-  image=$cache/image-$({ declare -f make_image furnish_image; cat "$cache/login.pub"; } | sha256sum | cut -c1-12)
+  local root
+  image=$cache/image-$({ declare -f furnish; cat "$repo/tests/lab/recipe.sh" "$cache/login.pub"; } | sha256sum | cut -c1-12)
   [ ! -e "$image/.made" ] || return 0
   say 'making the image of the nodes'
-  own=$image.part
-  rm -rf --one-file-system "$own"
-  # In a subshell of its own: `set -e` would not hold in a condition.
-  debootstrap --variant=minbase --include="$packages" trixie "$own" "$(mirror)" >"$cache/image.log" 2>&1 || die "debootstrap failed; all that it said is in $cache/image.log"
-  furnish_image "$own" >>"$cache/image.log" 2>&1 &
-  wait $! || die "the image was not made; all that was said is in $cache/image.log"
+  root=$image.part
+  rm -rf --one-file-system "$root"
+  mkdir "$root"
+  # Not in a condition: `set -e` would not hold there.
+  (trap 'umount -q "$root/proc" || true' EXIT; furnish) >"$cache/image.log" 2>&1 8>&- &
+  wait $! || { tail -n 20 "$cache/image.log" >&2; die "the image was not made; all that was said is in $cache/image.log"; }
   rm -rf --one-file-system "$image"
-  mv "$own" "$image"
+  mv "$root" "$image"
 }
 
-furnish_image() (
-  set -e
-  inside() { chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive "${@:2}"; }
-  mount -t proc proc "$1/proc"
-  trap 'umount "$1/proc"' EXIT
-  printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
-  chmod 755 "$1/usr/sbin/policy-rc.d"
-  cp /etc/resolv.conf "$1/etc/resolv.conf"
-  apt-config dump | grep -E '^Acquire::(Check-|https?::(Proxy|Verify))' >"$1/etc/apt/apt.conf.d/99bench" || true
+# python3 and python3-apt are there for the peers.
+furnish() {
+  debian "$(dpkg --print-architecture)" trixie openssh-server,python3,python3-apt,sudo,ca-certificates,curl,less,rsync
   # Not by debootstrap: it does not order what cron leans on.
-  inside "$1" apt-get -qq update
-  inside "$1" apt-get -qq -y --no-install-recommends install cron locales tzdata
-  rm -rf "$1/usr/sbin/policy-rc.d" "$1/etc/apt/apt.conf.d/99bench" "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/archives/*.deb
-  : >"$1/etc/resolv.conf"
-  printf '127.0.0.1\tlocalhost\n' >"$1/etc/hosts"
-  echo debian >"$1/etc/hostname"
-  rm -f "$1"/etc/ssh/ssh_host_*
-  ssh-keygen -q -t ed25519 -N '' -C node -f "$1/etc/ssh/ssh_host_ed25519_key"
-  echo 'MaxStartups 100' >"$1/etc/ssh/sshd_config.d/bench.conf"
-  mkdir -p "$1/run/sshd" "$1/root/.ssh"
-  install -m 600 "$cache/login.pub" "$1/root/.ssh/authorized_keys"
-  touch "$1/.made"
-)
+  install_packages cron tzdata
+  finish
+  printf '127.0.0.1\tlocalhost\n' >"$root/etc/hosts"
+  echo debian >"$root/etc/hostname"
+  ssh-keygen -q -t ed25519 -N '' -C node -f "$root/etc/ssh/ssh_host_ed25519_key"
+  echo 'MaxStartups 100' >"$root/etc/ssh/sshd_config.d/bench.conf"
+  mkdir -p "$root/run/sshd" "$root/root/.ssh"
+  install -m 600 "$cache/login.pub" "$root/root/.ssh/authorized_keys"
+  touch "$root/.made"
+}
 
 # Addresses of the loopback: no ports to look for.
 near() { echo "127.77.0.$1:2222"; }
