@@ -6,6 +6,7 @@ CURRENT names, for each tool and work, the digest whose figures count: others ar
 has to say why; a win without an explanation is an error, after everything is written.
 """
 
+import os
 import sys
 
 import plot
@@ -114,7 +115,7 @@ def document(cells):
     days = sorted(cell.when[:10] for cell in cells.values())
     span = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     told = "; ".join(f"{NAMES[tool]} {versions[tool]}" for tool in TOOLS if tool in versions)
-    yield f"{told}. Measured {span}, homelab as of commit {', '.join(commits)}. Behind a peer's time: how many times homelab's that is. *Load* is the machine's load average when a figure was taken."
+    yield f"{told}. Measured {span}, homelab as of commit {', '.join(commits)}. Behind a peer's time: how many times homelab's that is. *Load* is the load average of the machine, which has {os.cpu_count()} processors, when a figure was taken; far above that number, other work was going on, and the figure is preliminary. An empty cell has not been measured."
     for work, title in WORKS.items():
         if any(key[0] == work for key in cells):
             yield from ["", f"**{title}**", "", *table(cells, work)]
