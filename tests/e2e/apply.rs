@@ -24,6 +24,16 @@ fn a_second_apply_has_nothing_to_do() {
 }
 
 #[test]
+fn what_a_command_makes_is_readable_as_from_a_login() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new("- command: {cmd: touch /srv/made, creates: /srv/made}\n- command: {cmd: umask, shell: true, read_only: true}\n  register: mask\n- copy: {dest: /srv/mask, content: '{{ mask.stdout }}'}\n");
+    site.apply();
+    let made = std::fs::metadata(site.inside("pi", "/srv/made")).unwrap();
+    assert_eq!(made.permissions().mode() & 0o777, 0o644);
+    assert_eq!(site.text("/srv/mask"), "0022");
+}
+
+#[test]
 fn a_change_by_hand_is_the_one_line_of_the_plan() {
     let site = Site::new(THREE);
     site.apply();

@@ -160,7 +160,8 @@ pub(super) fn sysctl_path(key: &str) -> String {
 
 /// A command as the text of a shell script.
 pub(super) fn script(command: &Command) -> String {
-    let mut text = String::new();
+    // The runtime's own files are nobody else's; what a command makes is as it would be from a login.
+    let mut text = String::from("umask 022\n");
     for (name, value) in &command.environment {
         text.push_str(&format!("export {}\n", quote(&format!("{name}={value}"))));
     }

@@ -1,6 +1,6 @@
 //! The frames that answer a look, read back into answers. Untrusted: what is missing or odd is an [`Answer::Failed`].
 
-use super::look::{Batches, CHUNK, script};
+use super::look::{Batches, CHUNK};
 use super::paths::Paths;
 use crate::node::facts::Facts;
 use crate::node::frame::Frame;
@@ -94,7 +94,7 @@ pub fn read_look(frames: &[Frame], probes: &[Probe]) -> Result<Look, ProtocolErr
                 let at = batches.commands.binary_search(&command).ok();
                 let frame = at.and_then(|at| numbered(frames, "ran", at));
                 let asked = command.argv.is_empty().then(|| Answer::Failed("an empty command".into()));
-                asked.or_else(|| frame.and_then(ran).map(|(_, ran)| Answer::Ran(ran))).unwrap_or_else(|| Answer::Failed(format!("no answer to `{}`", first_line(&script(command), command.secret))))
+                asked.or_else(|| frame.and_then(ran).map(|(_, ran)| Answer::Ran(ran))).unwrap_or_else(|| Answer::Failed(format!("no answer to `{}`", first_line(&command.argv.join(" "), command.secret))))
             }
         };
         answers.insert(probe.clone(), answer);
