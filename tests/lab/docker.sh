@@ -14,9 +14,12 @@ start_docker() {
   local pid
   pid=$(cat "$run/dockerd.pid" 2>/dev/null || true)
   for _ in {1..100}; do [ -n "$pid" ] && [ -e "/proc/$pid" ] || break; sleep 0.1; done
-  # What it keeps is below the cache, what it needs while it runs below `$run`.
-  setsid dockerd --host "$DOCKER_HOST" --data-root "$cache/docker" --exec-root "$run/docker" --pidfile "$run/dockerd.pid" \
-    --bridge none --cgroup-parent /homelab-lab >"$cache/dockerd.log" 2>&1 8>&- &
+  # What it keeps is below the cache, what it needs while it runs below `$run`. What the caller has open, such as a lock, it does not keep.
+  (
+    for fd in /proc/self/fd/*; do [ "${fd##*/}" -le 2 ] || eval "exec ${fd##*/}>&-"; done
+    exec setsid dockerd --host "$DOCKER_HOST" --data-root "$cache/docker" --exec-root "$run/docker" --pidfile "$run/dockerd.pid" \
+      --bridge none --cgroup-parent /homelab-lab
+  ) >"$cache/dockerd.log" 2>&1 &
   pid=$!
   for _ in {1..300}; do
     ! docker_answers || return 0

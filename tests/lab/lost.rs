@@ -10,8 +10,8 @@ const OTHERS: [&str; 2] = ["nfs", "busybox"];
 /// Three keepalives of 15 seconds without an answer, and time to say so.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// An apply during which `lose` happens to `node`, and how it ends: in time, with the others done.
-fn loses(lab: &Lab, node: &str, lose: impl FnOnce()) -> Ended {
+/// An apply during which `lose` happens to `node`: how it ended, and after how long.
+fn loses(lab: &Lab, node: &str, lose: impl FnOnce()) -> (Ended, Duration) {
     for one in OTHERS.iter().chain([&node]) {
         by_hand(one, "rm -rf /srv/lost /run/lost");
     }
@@ -27,18 +27,23 @@ fn loses(lab: &Lab, node: &str, lose: impl FnOnce()) -> Ended {
     lose();
     let start = Instant::now();
     let output = child.wait_with_output().unwrap();
-    let took = start.elapsed();
-    let ended = Ended { code: output.status.code().unwrap(), out: String::from_utf8(output.stdout).unwrap(), err: String::from_utf8(output.stderr).unwrap() };
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }, start.elapsed())
+}
+
+/// It was said that `node` is lost, in time, and the others were done.
+fn was_lost(node: &str, (ended, took): &(Ended, Duration)) {
     let said = format!("{}{}", ended.out, ended.err);
-    assert!(took < PATIENCE, "it took {took:?}:\n{said}");
+    assert!(*took < PATIENCE, "it took {took:?}:\n{said}");
     // A step was begun and left: an error, not only a host that was not reached.
     assert_eq!(ended.code, 1, "{said}");
-    assert!(ended.err.contains(&format!("{node}: the connection was lost")), "{said}");
+    assert!(ended.err.lines().any(|line| line.starts_with(&format!("error: {node} (")) && line.contains("the connection was lost")), "{said}");
+    let summary = |host: &str, says: &str| ended.out.lines().any(|line| line.trim_start().starts_with(host) && line.contains(says));
+    assert!(summary(node, "unknown"), "{said}");
     for other in OTHERS {
-        assert!(said.lines().any(|line| line.trim_start().starts_with(other) && line.contains("done: 3 changed")), "{other} did not finish:\n{said}");
+        assert!(summary(other, "done: 3 changed"), "{other} did not finish:\n{said}");
         assert!(root(other).join("srv/lost/last").exists());
     }
-    ended
 }
 
 /// The next apply, with the node back.
@@ -58,20 +63,23 @@ fn completes(lab: &Lab, node: &str) {
 #[test]
 fn rebooted() {
     let Some(lab) = Lab::up() else { return };
-    loses(&lab, "bookworm", || drop(does(&["restart", "--time", "1", &container("bookworm")])));
+    let lost = loses(&lab, "bookworm", || drop(does(&["restart", "--time", "1", &container("bookworm")])));
     comes_back("bookworm");
+    was_lost("bookworm", &lost);
     completes(&lab, "bookworm");
 }
 
 #[test]
 fn stopped() {
     let Some(lab) = Lab::up() else { return };
-    loses(&lab, "bookworm", || drop(does(&["stop", "--time", "1", &container("bookworm")])));
-    // Still away: nothing worse than that.
-    let away = lab.site.expect(4, &["apply", "inventory.yaml", "--yes", "--limit", "nfs,bookworm"]);
-    assert!(away.out.contains("not reached") && away.out.contains("nothing to do"), "{}{}", away.out, away.err);
+    let lost = loses(&lab, "bookworm", || drop(does(&["stop", "--time", "1", &container("bookworm")])));
+    let away = lab.site.run(&["apply", "inventory.yaml", "--yes", "--limit", "nfs,bookworm"]);
     does(&["start", &container("bookworm")]);
     comes_back("bookworm");
+    was_lost("bookworm", &lost);
+    // Not reached at all: nothing worse than that.
+    assert_eq!(away.code, 4, "{}{}", away.out, away.err);
+    assert!(away.out.contains("not reached") && away.out.contains("nothing to do"), "{}{}", away.out, away.err);
     completes(&lab, "bookworm");
 }
 
@@ -79,10 +87,11 @@ fn stopped() {
 fn cut_off() {
     let Some(lab) = Lab::up() else { return };
     // The node goes on meanwhile, and nobody tells it or us that the line is gone.
-    loses(&lab, "inner", || drop(does(&["network", "disconnect", "homelab-lab-lan", &container("inner")])));
+    let lost = loses(&lab, "inner", || drop(does(&["network", "disconnect", "homelab-lab-lan", &container("inner")])));
     does(&["network", "connect", "--ip", "10.207.2.10", "homelab-lab-lan", &container("inner")]);
     by_hand("inner", "ip route replace default via 10.207.2.2");
     comes_back("inner");
+    was_lost("inner", &lost);
     until("the node has let go", Duration::from_secs(90), || !root("inner").join("var/lib/homelab/lock").exists());
     completes(&lab, "inner");
 }
