@@ -54,10 +54,13 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Probe::Sysctl { key: "net.ipv4.ip_forward".into() },
             Probe::Hostname,
             Probe::Run(shell("ls -d /home/* /tmp/made-* 2>/dev/null; cat /etc/group; ls -ld '/home/old one'")),
+            Probe::Sysctl { key: "net.ipv4.tcp_keepalive_time".into() },
         ];
         let before = session.look(&probes, false).answers;
         assert!(matches!(&before[&probes[2]], Answer::User(Some(u)) if u.password.as_deref() == Some("$6$salt$hash")), "{sh:?} {before:?}");
         assert_eq!(before[&probes[4]], Answer::Crontab(Some("1 2 * * * echo before\n".into())), "{sh:?}");
+        // The kernel answers the first read only, which has to be for all digits.
+        assert_eq!(before[&probes[8]], Answer::Sysctl(Some("7200".into())), "{sh:?}");
 
         let mut ops = vec![
             Op::Group { name: "app".into(), present: true, gid: Some(4321), system: true },
@@ -70,6 +73,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
         if let Op::Run { command, .. } = &mut ops[5] {
             command.stdin = Some("given\n".into());
         }
+        ops.push(Op::Sysctl { key: "net.ipv4.tcp_keepalive_time".into(), value: "600".into() });
         ops.push(Op::User(UserOp { name: "old".into(), present: true, exists: true, comment: Some("changed".into()), groups: Some(vec!["app".into()]), home: Some("/srv".into()), password: Some("!".into()), ..UserOp::default() }));
         session.begin("r1");
         session.perform(&numbered(&ops)).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
@@ -80,6 +84,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
         assert!(matches!(&after[&probes[1]], Answer::Group(Some(g)) if g.gid == 4321));
         assert_eq!(after[&probes[4]], Answer::Crontab(Some("3 4 * * * echo 'it is' \"%\"\n".into())), "{sh:?}");
         assert_eq!(after[&probes[5]], Answer::Sysctl(Some("1".into())));
+        assert_eq!(after[&probes[8]], Answer::Sysctl(Some("600".into())), "{sh:?}");
         assert_eq!(after[&probes[6]], Answer::Hostname("renamed".into()));
         assert!(matches!(&after[&probes[2]], Answer::User(Some(u)) if u.comment == "changed" && u.groups == ["app"] && u.home == "/srv"), "{after:?}");
         session.unwind("r1");
