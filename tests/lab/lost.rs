@@ -79,7 +79,7 @@ fn stopped() {
     was_lost("bookworm", &lost);
     // Not reached at all: nothing worse than that.
     assert_eq!(away.code, 4, "{}{}", away.out, away.err);
-    assert!(away.out.contains("not reached") && away.out.contains("nothing to do"), "{}{}", away.out, away.err);
+    assert!(away.err.contains("error: bookworm (") && away.out.contains("nothing to do"), "{}{}", away.out, away.err);
     completes(&lab, "bookworm");
 }
 
