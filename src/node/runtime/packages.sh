@@ -10,13 +10,13 @@ h_installed() {
 }
 # Runs apt-get until nobody else holds a lock or the time is over; apt's own message names the holder. Its errors come first.
 h_apt() {
-  t=0
+  t=$(date +%s)
   while :; do
     e=$(DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout="$h_wait" -o Dpkg::Options::=--force-confdef \
       -o Dpkg::Options::=--force-confold "$@" 2>&1) && return
     case $e in *"Could not get lock"* | *"Unable to acquire the dpkg frontend lock"*) ;; *) break ;; esac
-    [ "$t" -lt "$h_wait" ] || break
-    t=$((t + 2))
+    # Of some locks apt itself has waited for, of others it never does.
+    [ $(($(date +%s) - t)) -lt "$h_wait" ] || break
     sleep 2
   done
   e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
