@@ -40,6 +40,16 @@ fn an_upgrade_goes_back_to_what_the_repository_has_no_more() {
 }
 
 #[test]
+fn a_library_goes_back_though_its_name_has_its_architecture() {
+    let Some(node) = Debian::start() else { return };
+    node.apply("- package: tune=1.0");
+    let before = node.packages();
+    assert!(node.by_hand("dpkg-query -W -f '${binary:Package}' tune").starts_with("tune:"));
+    node.fails("- package: {name: tune, state: latest}");
+    assert_eq!(node.packages(), before);
+}
+
+#[test]
 fn what_apt_still_has_is_taken_as_it_is() {
     let Some(node) = old() else { return };
     let made = node.by_hand("sha256sum </srv/repo/greeter_1.0_all.deb");

@@ -1,7 +1,7 @@
 //! Packages made here, in a repository that is a directory of the node: nothing comes from a network.
 //!
 //! `greeter` brings a configuration file, a user and a directory of that user's; `greeterd` a configuration file and a service;
-//! `choir` needs the newer greeter; `broken` cannot be configured.
+//! `choir` needs the newer greeter; `tune` is for one architecture beside others; `broken` cannot be configured.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,16 +13,26 @@ const GREETER_POSTRM: &str = "#!/bin/sh\nset -e\n[ \"$1\" = purge ] || exit 0\nr
 pub fn make(dir: &Path) {
     std::fs::create_dir_all(dir).unwrap();
     let mut list = String::new();
+    let arch = Command::new("dpkg").arg("--print-architecture").output().unwrap().stdout;
+    let arch = String::from_utf8(arch).unwrap().trim().to_owned();
     for (name, version, scripts) in [
         ("greeter", "1.0", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)][..]),
         ("greeter", "1.1", &[("postinst", GREETER_POSTINST), ("postrm", GREETER_POSTRM)]),
         ("greeterd", "1.0", &[]),
         ("choir", "1.0", &[]),
+        ("tune", "1.0", &[]),
+        ("tune", "1.1", &[]),
         ("broken", "1.0", &[("postinst", "#!/bin/sh\necho the licence server does not answer >&2\nexit 1\n")]),
     ] {
         let control = format!(
-            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Tests <tests@example>\nDescription: {name} for tests\n{}",
-            if name == "choir" { "Depends: greeter (>= 1.1)\n" } else { "" }
+            "Package: {name}\nVersion: {version}\nArchitecture: {}\nMaintainer: Tests <tests@example>\nDescription: {name} for tests\n{}",
+            if name == "tune" { &arch } else { "all" },
+            match name {
+                "choir" => "Depends: greeter (>= 1.1)\n",
+                // dpkg calls it by its architecture too, as it does libraries.
+                "tune" => "Multi-Arch: same\n",
+                _ => "",
+            }
         );
         let work = tempfile::tempdir().unwrap();
         let put = |path: &str, text: &str, mode: u32| {
@@ -49,7 +59,7 @@ pub fn make(dir: &Path) {
         for (script, text) in scripts {
             put(&format!("DEBIAN/{script}"), text, 0o755);
         }
-        let file = format!("{name}_{version}_all.deb");
+        let file = format!("{name}_{version}_{}.deb", if name == "tune" { &arch } else { "all" });
         let made = Command::new("dpkg-deb").args(["--root-owner-group", "-b"]).arg(work.path()).arg(dir.join(&file)).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let bytes = std::fs::read(dir.join(&file)).unwrap();

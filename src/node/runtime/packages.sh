@@ -22,6 +22,8 @@ h_apt() {
   e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
   return 1
 }
+# The name of a package's file into f. What follows a colon apt takes for an architecture, and does nothing without a word.
+h_file() { case $1 in *:*) f=${1%%:*}%3a${1#*:}.deb ;; *) f=$1.deb ;; esac; }
 # Before anything changes: the package file of each package that is to be replaced or removed, from apt's own archive, else made again.
 # number, apt's arguments; their names into j
 h_secure() {
@@ -42,7 +44,8 @@ h_secure() {
     [ ! -e "/var/lib/dpkg/info/$p.conffiles" ] || h_c="$h_c /var/lib/dpkg/info/$p.conffiles"
     case $s in *:*) s=${s%%:*}%3a${s#*:} ;; esac
     s=/var/cache/apt/archives/$s.deb
-    if [ -s "$s" ]; then ln -f -- "$s" "$d/$p.deb" 2>/dev/null || e=$(cp -- "$s" "$d/$p.deb" 2>&1); else h_repack "$p" "$d/$p.deb"; fi ||
+    h_file "$p"
+    if [ -s "$s" ]; then ln -f -- "$s" "$d/$f" 2>/dev/null || e=$(cp -- "$s" "$d/$f" 2>&1); else h_repack "$p" "$d/$f"; fi ||
       { e="the installed $p cannot be secured: $e"; return 1; }
   done
   [ -z "$h_c" ] || e=$(cat -- $h_c | while read -r p; do [ ! -f "$p" ] || printf '%s\n' "${p#/}"; done | tar -C / --verbatim-files-from -T - -cf "$d/conffiles.tar" 2>&1)
@@ -133,7 +136,9 @@ u_packages() {
     if h_has apt-get; then
       IFS=$nl
       for l in $b; do
-        l=${l% !?} p=$R/before/$y.debs/${l%% *}.deb
+        l=${l% !?}
+        h_file "${l%% *}"
+        p=$R/before/$y.debs/$f
         [ -s "$p" ] || p=${l%% *}=${l#* }
         set -- "$@" "$p"
       done
