@@ -57,7 +57,7 @@ impl Wire {
             if let Err(why) = self.send(parts, told).await? {
                 return Ok(Err(why));
             }
-            return Ok(Ok(Begun::Yes(self.look(probes, false).await?.answers)));
+            return Ok(Ok(Begun::Yes(self.look(probes, None).await?.answers)));
         }
         // A unit's number only says which answer is whose: those for staging were given out first.
         let before = units.len();
@@ -65,7 +65,7 @@ impl Wire {
             units.push(Box::new(move |_| unit));
         }
         let paranoid = self.paranoid;
-        units.push(Box::new(move |seq| program::look(seq, probes, false, paranoid)));
+        units.push(Box::new(move |seq| program::look(seq, probes, None, paranoid)));
         let mut answers = self.call(units, PATIENCE).await?;
         let look = answers.pop().unwrap_or_default();
         let staged = answers.split_off(before.min(answers.len()));
@@ -149,7 +149,7 @@ impl Wire {
         }
         units.push(Box::new(move |seq| program::act(seq, ops)));
         // What was written is read back.
-        units.push(Box::new(move |seq| program::look(seq, probes, false, true)));
+        units.push(Box::new(move |seq| program::look(seq, probes, None, true)));
         let mut answers = self.call(units, silence.map_or(OP_PATIENCE, |silence| silence + LAST_WORDS)).await?;
         let look = answers.pop().unwrap_or_default();
         let acted = answers.pop().unwrap_or_default();

@@ -2,7 +2,7 @@
 //! [`memory`](super::memory) plans from. Can be lost; is never believed where the node itself is asked.
 
 use super::memory::Seen;
-use crate::node::Facts;
+use crate::node::{Costly, Facts};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -32,6 +32,16 @@ impl Cache {
     /// Keeps `facts`; failing to is no error.
     pub fn put_facts(&self, name: &str, facts: &Facts) {
         self.put("facts", name, facts);
+    }
+
+    /// The costly facts that other hosts' tasks read.
+    pub fn wanted(&self, name: &str) -> Costly {
+        self.get("wanted", name).unwrap_or_default()
+    }
+
+    /// Keeps which they are; failing to costs a second look each time.
+    pub fn put_wanted(&self, name: &str, wanted: Costly) {
+        self.put("wanted", name, &wanted);
     }
 
     /// What else was last seen.

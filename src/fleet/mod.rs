@@ -5,6 +5,7 @@ pub mod cache;
 pub mod event;
 pub mod memory;
 pub mod open;
+mod reads;
 pub mod survey;
 pub mod surveyed;
 pub mod target;

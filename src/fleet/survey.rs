@@ -5,13 +5,14 @@ use super::cache::Cache;
 use super::memory;
 use super::event::{Events, What};
 use super::open::open;
+use super::reads::{costly, fact_reads, read_elsewhere, reads_others, same_facts};
 use super::surveyed::{Surveyed, all_steps};
 use super::target::{Targets, cache_name};
 use super::wire::{Trouble, Wire};
 use crate::lang::{Data, Diagnostic, Diagnostics, Kind, Value};
 use crate::node::probe::Ran;
 use crate::node::program::NodeState;
-use crate::node::{Answers, Facts, Probe, World};
+use crate::node::{Answers, Costly, Facts, Probe, World};
 use crate::plan::planner::{PlaySteps, plan_host};
 use crate::plan::divergence;
 use crate::plan::{HostPlan, Outcome};
@@ -66,7 +67,11 @@ pub async fn survey(survey: Arc<Survey>, hosts: &[String]) -> Vec<(String, Resul
     let cached = |host: &String| survey.cache.facts(&cache_name(&survey.config.inventory, host));
     let others: BTreeMap<_, _> = hosts.iter().map(|host| (host.clone(), HostKnown { facts: cached(host), ..HostKnown::default() })).collect();
     let first = hosts.iter().map(|host| (host.clone(), None)).collect();
-    let mut done = wave(&survey, first, Hosts::new(others)).await;
+    let mut done = wave(&survey, first, Hosts::new(others.clone())).await;
+    let short = read_elsewhere(&survey, &done);
+    if !short.is_empty() {
+        done.extend(wave(&survey, short, Hosts::new(others)).await);
+    }
     let again: Vec<String> = done.iter().filter(|(_, end)| end.as_ref().is_ok_and(reads_others)).map(|(host, _)| host.clone()).collect();
     if again.is_empty() {
         return in_order(hosts, done);
@@ -93,10 +98,6 @@ fn in_order(hosts: &[String], mut done: BTreeMap<String, Result<Surveyed, Diagno
             (host.clone(), end)
         })
         .collect()
-}
-
-fn reads_others(surveyed: &Surveyed) -> bool {
-    surveyed.plays.iter().any(|(_, compiled)| compiled.fact_reads.iter().any(|read| read.starts_with("hosts.")) || !compiled.waits.is_empty())
 }
 
 /// Looks at many hosts at once, those that were looked at before over their open lines.
@@ -145,23 +146,24 @@ async fn one(survey: &Survey, host: &str, others: &Arc<Hosts>) -> Result<Surveye
     wire.paranoid = survey.paranoid;
     survey.events.tell(host, What::Looking);
     if survey.facts_only {
-        let look = wire.look(&[], true).await.map_err(Trouble::into_problem)?;
+        let look = wire.look(&[], Some(Costly::ALL)).await.map_err(Trouble::into_problem)?;
         wire.close().await;
         let facts = look.facts.unwrap_or_default();
         survey.cache.put_facts(&name, &facts);
         let world = World::new(facts, Answers::new());
-        return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays: Vec::new(), plan: HostPlan::default(), state: look.state });
+        return Ok(Surveyed { host: host.to_owned(), wire, known, world, plays: Vec::new(), plan: HostPlan::default(), state: look.state, asked: Costly::ALL });
     }
-    settle(survey, host, wire, known, others, None).await
+    settle(survey, host, wire, known, others, None, survey.cache.wanted(&name)).await
 }
 
 /// Plans a host that was looked at again, now that the others are known.
 async fn again(survey: &Survey, before: Surveyed, others: &Hosts) -> Result<Surveyed, Diagnostics> {
     let host = before.host.clone();
-    settle(survey, &host, before.wire, before.known, others, Some((before.world, before.state))).await
+    settle(survey, &host, before.wire, before.known, others, Some((before.world, before.state)), before.asked).await
 }
 
-/// Compiles, looks, and compiles again with what was seen, until nothing is news.
+/// Compiles, looks, and compiles again with what was seen, until nothing is news. Of the facts that cost the node something,
+/// `asked` are among those that are known, and those that the tasks read are asked for.
 async fn settle(
     survey: &Survey,
     host: &str,
@@ -169,6 +171,7 @@ async fn settle(
     mut known: Known,
     others: &Hosts,
     before: Option<(World, NodeState)>,
+    mut asked: Costly,
 ) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
     let mut answers = before.as_ref().map(|(world, _)| world.seen().clone()).unwrap_or_default();
@@ -185,18 +188,21 @@ async fn settle(
         }
         wanted.retain(|probe| !answers.contains_key(probe));
         let guess = known.facts.clone();
+        let reads: BTreeSet<&str> = fact_reads(&plays).collect();
+        let needed = if guess.is_some() { costly(&plays, &reads) } else { Costly::ALL };
         let (facts, state) = match fresh.take() {
-            Some(seen) if wanted.is_empty() => seen,
+            Some(seen) if wanted.is_empty() && asked.covers(needed) => seen,
             _ => {
+                asked = asked.and(needed);
                 let wanted: Vec<Probe> = wanted.into_iter().collect();
-                let look = wire.look(&wanted, true).await.map_err(Trouble::into_problem)?;
+                let look = wire.look(&wanted, Some(asked)).await.map_err(Trouble::into_problem)?;
                 answers.extend(look.answers);
-                let facts = look.facts.or_else(|| guess.clone()).unwrap_or_default();
+                let before = guess.clone().unwrap_or_default();
+                let facts = look.facts.map_or_else(|| before.clone(), |seen| asked.complete(seen, &before));
                 survey.cache.put_facts(&name, &facts);
                 (facts, look.state)
             }
         };
-        let reads: BTreeSet<&str> = plays.iter().flat_map(|(_, compiled)| compiled.fact_reads.iter().map(String::as_str)).collect();
         // What the node keeps was not known when these tasks were compiled, unless it had been looked at before.
         let kept_read = reads.iter().any(|read| read.starts_with("kept")) || plays.iter().any(|(_, c)| c.steps.iter().any(is_late));
         let known_before = known.hosts.knows(host, &kept(&state));
@@ -214,7 +220,7 @@ async fn settle(
             if !news {
                 divergence::judge(&mut plan, all_steps(&plays), &state.receipts, world.seen());
                 survey.events.tell(host, What::Planned(plan.lines.iter().filter(|line| line.acts()).count()));
-                let surveyed = Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state };
+                let surveyed = Surveyed { host: host.to_owned(), wire, known, world, plays, plan, state, asked };
                 memory::keep(&survey.config, &survey.cache, &surveyed, &divergence::held(&surveyed.plan));
                 return Ok(surveyed);
             }
@@ -227,7 +233,7 @@ async fn settle(
         .into())
 }
 
-fn is_late(step: &Step) -> bool {
+pub(super) fn is_late(step: &Step) -> bool {
     matches!(step.body, Body::Late { .. })
 }
 
@@ -370,18 +376,6 @@ pub fn result(register: &Register, changed: bool, ran: Option<(i32, &str, &str)>
     map.insert("stdout_lines".to_owned(), Value::from(Data::Seq(stdout.lines().map(text).collect())));
     map.insert("stderr".to_owned(), text(stderr));
     Value::from(Data::Map(map))
-}
-
-/// Whether two facts agree in all that was read; `facts` read as a whole must agree as a whole.
-fn same_facts(guess: &Facts, seen: &Facts, reads: &BTreeSet<&str>) -> bool {
-    let (Ok(guess), Ok(seen)) = (serde_json::to_value(guess), serde_json::to_value(seen)) else { return false };
-    let at = |facts: &serde_json::Value, path: &str| {
-        path.split('.').filter(|part| !part.is_empty()).try_fold(facts.clone(), |value, part| value.get(part).cloned())
-    };
-    reads.iter().filter(|path| path.starts_with("facts")).all(|path| {
-        let path = path.strip_prefix("facts").unwrap_or(path).trim_start_matches('.');
-        at(&guess, path) == at(&seen, path)
-    })
 }
 
 /// Values kept on the node by `register: {keep: true}`. The node does not say which of them are secret: all are.

@@ -3,7 +3,7 @@
 use super::memory::Seen;
 use super::survey::Purpose;
 use super::wire::Wire;
-use crate::node::{Answers, World};
+use crate::node::{Answers, Costly, World};
 use crate::node::program::NodeState;
 use crate::plan::divergence::{self, Receipt};
 use crate::plan::{HostPlan, Line};
@@ -26,6 +26,8 @@ pub struct Surveyed {
     pub plan: HostPlan,
     /// What the node keeps of earlier runs.
     pub state: NodeState,
+    /// The costly facts that were asked for. The others are those last seen.
+    pub asked: Costly,
 }
 
 impl Surveyed {

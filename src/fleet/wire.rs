@@ -2,7 +2,7 @@
 //! one exec channel; units that need no answer in between travel together.
 
 use crate::lang::{Diagnostic, Kind};
-use crate::node::{Answers, Probe};
+use crate::node::{Answers, Costly, Probe};
 use crate::node::frame::Frame;
 use crate::node::probe::Ran;
 use crate::node::program::{self, Look, Sums, Unit};
@@ -118,8 +118,8 @@ impl Wire {
         ))
     }
 
-    /// Asks.
-    pub async fn look(&mut self, probes: &[Probe], facts: bool) -> Result<Look, Trouble> {
+    /// Asks; with `facts`, for facts too, and for those of the costly ones.
+    pub async fn look(&mut self, probes: &[Probe], facts: Option<Costly>) -> Result<Look, Trouble> {
         let paranoid = self.paranoid;
         let answers = self.call(vec![Box::new(move |seq| program::look(seq, probes, facts, paranoid))], PATIENCE).await?;
         self.seen(answers.last().map(Vec::as_slice).unwrap_or_default(), probes)

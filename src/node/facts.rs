@@ -115,3 +115,83 @@ pub struct Login {
     /// Its home.
     pub home: String,
 }
+
+/// Facts that cost the node a process, by what finds them. A look asks for those that are read; the others come along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Costly {
+    /// Architectures, the kernel's and the userland's.
+    pub machine: bool,
+    /// Interfaces' addresses, and with them the default route.
+    pub addresses: bool,
+    /// The clock.
+    pub clock: bool,
+}
+
+impl Costly {
+    /// All of them.
+    pub const ALL: Costly = Costly { machine: true, addresses: true, clock: true };
+
+    /// Those that are behind the dotted name of a fact, or of several: `os.family`, `interfaces.0.name`; all behind the empty one.
+    pub fn behind(name: &str) -> Self {
+        match name.split('.').next().unwrap_or_default() {
+            "" => Costly::ALL,
+            "kernel_arch" | "arch" | "package_arch" | "docker_platform" => Costly { machine: true, ..Costly::default() },
+            "interfaces" | "default_route" => Costly { addresses: true, ..Costly::default() },
+            "clock" => Costly { clock: true, ..Costly::default() },
+            _ => Costly::default(),
+        }
+    }
+
+    /// These and those.
+    pub fn and(self, other: Self) -> Self {
+        Costly { machine: self.machine || other.machine, addresses: self.addresses || other.addresses, clock: self.clock || other.clock }
+    }
+
+    /// Whether all of `other` are among these.
+    pub fn covers(self, other: Self) -> bool {
+        self.and(other) == self
+    }
+
+    /// `seen`, where these were asked for, with the others as they were before.
+    pub fn complete(self, mut seen: Facts, before: &Facts) -> Facts {
+        let Facts { kernel_arch, arch, package_arch, docker_platform, interfaces, default_route, clock, .. } = before.clone();
+        if !self.machine {
+            (seen.kernel_arch, seen.arch, seen.package_arch, seen.docker_platform) = (kernel_arch, arch, package_arch, docker_platform);
+        }
+        if !self.addresses {
+            (seen.interfaces, seen.default_route) = (interfaces, default_route);
+        }
+        if !self.clock {
+            seen.clock = clock;
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fact_that_was_not_asked_for_is_what_it_was() {
+        let before = Facts {
+            hostname: "old".into(),
+            kernel_arch: "armv7l".into(),
+            arch: "armv7".into(),
+            package_arch: "armhf".into(),
+            docker_platform: "linux/arm/v7".into(),
+            interfaces: vec![Interface { name: "eth0".into(), ..Interface::default() }],
+            default_route: Route { interface: "eth0".into(), ..Route::default() },
+            clock: 7,
+            ..Facts::default()
+        };
+        let seen = Facts { hostname: "new".into(), clock: 8, ..Facts::default() };
+        let clock = Costly::behind("clock");
+        assert_eq!(clock.complete(seen.clone(), &before), Facts { hostname: "new".into(), clock: 8, ..before.clone() });
+        assert_eq!(Costly::default().complete(seen.clone(), &before), Facts { hostname: "new".into(), ..before.clone() });
+        assert_eq!(Costly::ALL.complete(seen.clone(), &before), seen);
+        assert!(Costly::behind("").covers(Costly::behind("default_route.gateway").and(Costly::behind("arch"))));
+        assert!(!clock.covers(Costly::behind("arch")));
+    }
+}

@@ -13,7 +13,7 @@ pub mod quote;
 pub mod runtime;
 pub mod world;
 
-pub use facts::Facts;
+pub use facts::{Costly, Facts};
 pub use op::{Content, Grade, Op};
 pub use probe::{Answer, Answers, Command, Probe};
 pub use need::{Cause, Need, Standing};

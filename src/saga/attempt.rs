@@ -35,7 +35,7 @@ impl HostRun {
     pub(super) async fn replan(&mut self, index: usize) -> Result<Option<Act>, Failure> {
         let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
         let wanted = resource.look();
-        let answers = self.on.wire.look(&wanted, false).await?.answers;
+        let answers = self.on.wire.look(&wanted, None).await?.answers;
         self.on.world.learn(answers);
         let mut world = self.on.world.clone();
         let mut problems = Diagnostics::new();

@@ -285,7 +285,7 @@ impl HostRun {
             }
             let wanted: Vec<Probe> = wanted.into_iter().collect();
             if !wanted.is_empty() {
-                let answers = self.on.wire.look(&wanted, false).await?.answers;
+                let answers = self.on.wire.look(&wanted, None).await?.answers;
                 self.on.world.learn(answers);
             }
             let mut world = self.on.world.clone();

@@ -6,6 +6,7 @@ mod site;
 
 mod apply;
 mod chains;
+mod facts;
 mod failing;
 mod large;
 mod plans;

@@ -5,7 +5,7 @@ use crate::untested::untested;
 use homelab::node::op::Content;
 use homelab::node::probe::{Command as Run, Depth};
 use homelab::node::op::sha256;
-use homelab::node::{Answer, Op, Probe, runtime};
+use homelab::node::{Answer, Costly, Op, Probe, runtime};
 use std::process::Command;
 
 /// A session in a pid namespace: pids there are given out in order, so a new one tells how many there were.
@@ -48,11 +48,15 @@ fn looking_at_a_hundred_files_starts_at_most_fifteen_processes() {
         let before = last_pid(&mut session);
         session.look(&probes, true);
         let look = last_pid(&mut session) - before - question;
+        let before = last_pid(&mut session);
+        session.look_for(&probes, Some(Costly::default()), false);
+        let steady = last_pid(&mut session) - before - question;
         session.close();
         // And the session itself: the shell, one dd for the functions, and two for sudo.
         let all = look + 4;
-        eprintln!("{sh:?}: {look} processes to look at 100 files with facts, {all} with the session");
+        eprintln!("{sh:?}: {look} processes to look at 100 files with all facts, {steady} without the costly ones, {all} with the session");
         assert!(all <= 15, "{sh:?}: {all}");
+        assert!(steady <= 4, "{sh:?}: {steady}");
     }
 }
 
@@ -107,9 +111,12 @@ fn on_an_emulated_root() {
     let time = start.elapsed();
     eprintln!("apply: {} processes, {time:?}", last_pid(&mut session) - before - question);
     // The emulator's own threads take numbers too: about half of these are processes.
-    for (what, probes, facts) in [("facts", &probes[..0], true), ("100 files", &probes[..], false), ("both", &probes[..], true)] {
+    let (all, read) = (Some(Costly::ALL), Some(Costly::default()));
+    for (what, probes, facts) in
+        [("all facts", &probes[..0], all), ("100 files", &probes[..], None), ("both", &probes[..], all), ("files, and facts that cost nothing", &probes[..], read)]
+    {
         let (before, start) = (last_pid(&mut session), std::time::Instant::now());
-        session.look(probes, facts);
+        session.look_for(probes, facts, false);
         let time = start.elapsed();
         eprintln!("look at {what}: {} numbers, {time:?}", last_pid(&mut session) - before - question);
     }

@@ -3,7 +3,7 @@
 use homelab::node::frame::{Decoder, Frame};
 use homelab::node::op::Body;
 use homelab::node::program::{self, Look, Part, Unit};
-use homelab::node::{Op, Probe, runtime};
+use homelab::node::{Costly, Op, Probe, runtime};
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -179,6 +179,10 @@ impl Session {
     }
 
     pub fn look_with(&mut self, probes: &[Probe], facts: bool, paranoid: bool) -> Look {
+        self.look_for(probes, facts.then_some(Costly::ALL), paranoid)
+    }
+
+    pub fn look_for(&mut self, probes: &[Probe], facts: Option<Costly>, paranoid: bool) -> Look {
         let unit = program::look(self.next(), probes, facts, paranoid);
         let frames = self.run(&unit);
         program::read_look(&frames, probes).unwrap()

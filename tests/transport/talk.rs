@@ -2,6 +2,7 @@
 
 use crate::sshd::{Sshd, pool, text};
 use homelab::lang::Diagnostic;
+use homelab::node::Costly;
 use homelab::node::frame::Frame;
 use homelab::node::program::{look, read_look};
 use homelab::transport::{Pool, Talk, Target};
@@ -11,7 +12,7 @@ use std::time::Duration;
 pub async fn facts(pool: &Pool, target: &Target) -> Result<(Vec<Frame>, Talk), Diagnostic> {
     let mut talk = pool.open(target).await?;
     let seq = talk.next_seq();
-    let frames = talk.call(&[look(seq, &[], true, false)], Duration::from_secs(20), |_| {}).await.map_err(|lost| lost.diagnostic(target))?;
+    let frames = talk.call(&[look(seq, &[], Some(Costly::ALL), false)], Duration::from_secs(20), |_| {}).await.map_err(|lost| lost.diagnostic(target))?;
     Ok((frames, talk))
 }
 
@@ -28,7 +29,7 @@ async fn looking_is_one_channel_and_one_turn() {
 
     let seq = talk.next_seq();
     let mut live = 0;
-    let again = talk.call(&[look(seq, &[], true, false)], Duration::from_secs(20), |_| live += 1).await.unwrap();
+    let again = talk.call(&[look(seq, &[], Some(Costly::ALL), false)], Duration::from_secs(20), |_| live += 1).await.unwrap();
     assert_eq!(live, again.len());
     assert_eq!(pool.cost().spent().round_trips, 9);
     talk.close().await;
@@ -75,7 +76,7 @@ async fn any_stream_that_leads_to_a_server_will_do() {
     });
     let mut talk = pool.open_stream(&target, near).await.map_err(|d| text(&d)).unwrap();
     let seq = talk.next_seq();
-    let frames = talk.call(&[look(seq, &[], true, false)], Duration::from_secs(20), |_| {}).await.unwrap();
+    let frames = talk.call(&[look(seq, &[], Some(Costly::ALL), false)], Duration::from_secs(20), |_| {}).await.unwrap();
     assert!(read_look(&frames, &[]).unwrap().facts.is_some());
     assert!(pool.cost().spent().bytes_down > 1000);
 }

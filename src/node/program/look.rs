@@ -1,6 +1,7 @@
 //! Probes compiled to one unit, batched by kind: few processes on the node, however many questions.
 
 use super::Unit;
+use crate::node::Costly;
 use crate::node::probe::{Command, Depth, Probe};
 use crate::node::quote::{quote, words};
 use std::collections::BTreeMap;
@@ -96,18 +97,20 @@ fn is_hex(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The program that answers `probes`, and says what the node keeps of us; if `facts`, also what the node is, and its receipts. If
-/// `paranoid`, every file is hashed, and no digest is believed that an earlier run recorded.
-pub fn look(seq: u32, probes: &[Probe], facts: bool, paranoid: bool) -> Unit {
+/// The program that answers `probes`, and says what the node keeps of us; with `facts`, also what the node is, the costly facts as
+/// far as they are asked for, and its receipts. If `paranoid`, every file is hashed, and no digest is believed that an earlier run recorded.
+pub fn look(seq: u32, probes: &[Probe], facts: Option<Costly>, paranoid: bool) -> Unit {
     let batches = Batches::new(probes);
     let mut unit = Unit::new(seq);
     // In a run, one look follows the other: thousands of receipts would come each time.
-    unit.push(if facts { "h_state y\n" } else { "h_state\n" });
+    unit.push(if facts.is_some() { "h_state y\n" } else { "h_state\n" });
     if paranoid {
         unit.push("h_sums=\n");
     }
-    if facts {
-        unit.push("h_facts\n");
+    if let Some(Costly { machine, addresses, clock }) = facts {
+        let named = [(machine, " machine"), (addresses, " addresses"), (clock, " clock")];
+        let named: String = named.iter().filter(|(asked, _)| *asked).map(|(_, name)| *name).collect();
+        unit.push(format!("h_facts{named}\n"));
     }
     for (chunk, paths) in batches.paths.chunks(CHUNK).enumerate() {
         let spec: Vec<String> = paths

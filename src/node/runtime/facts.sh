@@ -1,10 +1,12 @@
-# What the node is: lines of a key and a raw value; nothing is judged here.
+# What the node is: lines of a key and a raw value; nothing is judged here. What costs a process is found where it is named:
+# machine, addresses, clock.
 h_k() { h_line "$2"; [ "$v" ] && x="$x$1 $v$nl"; }
 h_facts() {
+  h_w=" $* "
   x="uid $uid${nl}gid $gid$nl"
   h_k hostname /proc/sys/kernel/hostname
   h_k kernel /proc/sys/kernel/osrelease
-  x="${x}machine $(exec uname -m)${nl}clock $(exec date +%s)$nl"
+  case $h_w in *' clock '*) x="${x}clock $(exec date +%s)$nl" ;; esac
   [ "$boot" ] && x="${x}boot_id $boot$nl"
   h_slurp /etc/os-release
   [ "$v" ] || h_slurp /usr/lib/os-release
@@ -18,13 +20,17 @@ h_facts() {
   [ -h /sbin/init ] && [ /sbin/init -ef /bin/busybox ] 2>/dev/null && x="${x}init busybox$nl"
   for p in apt-get dnf apk; do command -v $p >/dev/null 2>&1 && x="${x}pm $p$nl"; done
   { command -v groupadd && x="${x}accounts shadow$nl" || { command -v addgroup && x="${x}accounts busybox$nl"; }; } >/dev/null 2>&1
-  v=
-  command -v dpkg >/dev/null 2>&1 && v=$(exec dpkg --print-architecture 2>/dev/null)
-  if [ "$v" ]; then x="${x}arch $v$nl"
-  else
-    set -- $(exec od -An -tx1 -N20 /bin/sh 2>/dev/null)
-    x="${x}elf $*$nl"
-  fi
+  case $h_w in *' machine '*)
+    x="${x}machine $(exec uname -m)$nl"
+    v=
+    command -v dpkg >/dev/null 2>&1 && v=$(exec dpkg --print-architecture 2>/dev/null)
+    if [ "$v" ]; then x="${x}arch $v$nl"
+    else
+      set -- $(exec od -An -tx1 -N20 /bin/sh 2>/dev/null)
+      x="${x}elf $*$nl"
+    fi
+    ;;
+  esac
   h_k memory /proc/meminfo
   h_k cpus /sys/devices/system/cpu/online
   [ "$v" ] || { while read -r a b; do
@@ -37,7 +43,8 @@ h_facts() {
   done
   h_slurp /proc/net/route
   while [ "$v" ]; do x="${x}route ${v%%"$nl"*}$nl"; v=${v#*"$nl"}; done
-  h_addr=$(exec ip -o addr 2>/dev/null)
+  h_addr=
+  case $h_w in *' addresses '*) h_addr=$(exec ip -o addr 2>/dev/null) ;; esac
   for p in /boot/firmware /boot; do
     [ -f "$p/config.txt" ] && [ -f "$p/cmdline.txt" ] && { x="${x}boot $p$nl"; break; }
   done
