@@ -95,6 +95,11 @@ pub fn apply_preamble(seq: u32) -> Unit {
     )
 }
 
+/// The functions that runs of the past need, after those of [`apply_preamble`].
+pub fn history_preamble(seq: u32) -> Unit {
+    functions(seq, &[include_str!("runtime/history.sh")])
+}
+
 fn functions(seq: u32, parts: &[&str]) -> Unit {
     let mut unit = Unit::new(seq);
     for part in parts {
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn every_shell_can_read_the_functions() {
         for (shell, arguments) in [("dash", vec!["-n"]), ("bash", vec!["-n"]), ("busybox", vec!["ash", "-n"])] {
-            for unit in [preamble(1), apply_preamble(2)] {
+            for unit in [preamble(1), apply_preamble(2), history_preamble(3)] {
                 let wire = unit.wire("n");
                 let body = wire.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
                 let file = tempfile::NamedTempFile::new().unwrap();
