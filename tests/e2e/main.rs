@@ -8,6 +8,7 @@ mod apply;
 mod chains;
 mod failing;
 mod large;
+mod past;
 mod plans;
 mod review;
 mod secrets;
