@@ -349,7 +349,8 @@ fn report_json(report: &HostReport) -> serde_json::Value {
 /// Names a run: sortable, and unlike any other.
 fn run_name() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{:010}-{:04x}{:04x}", since.as_secs(), since.subsec_nanos() & 0xffff, std::process::id() & 0xffff)
+    let fraction = (u64::from(since.subsec_nanos()) << 16) / 1_000_000_000;
+    format!("{:010}-{fraction:04x}{:04x}", since.as_secs(), std::process::id() & 0xffff)
 }
 
 pub(super) fn owner() -> String {

@@ -121,8 +121,10 @@ fn refused(back: &Back, args: &Args) -> Option<Diagnostics> {
     }
     let standing = count(plan.conflicts.len(), "conflict");
     let problem = Diagnostic::new(Kind::Failed, format!("{}: run {} is not taken back: {standing}, named above", back.host, plan.run.run));
-    let later: Vec<&str> = back.past.runs.iter().rev().map(|run| run.run.as_str()).take_while(|run| *run > plan.run.run.as_str()).collect();
-    let hint = if later.is_empty() { "see what became of it; `--force` takes it back all the same" } else { "take later runs back first, or see what became of it; `--force` takes it back all the same" };
+    let hint = match back.past.after(&plan.run).next() {
+        None => "see what became of it; `--force` takes it back all the same",
+        Some(_) => "take later runs back first, or see what became of it; `--force` takes it back all the same",
+    };
     Some(problem.hint(hint).into())
 }
 

@@ -72,7 +72,7 @@ pub fn conflicts(run: &Journal, past: &Past, changed: &Changed) -> Vec<Conflict>
     let mut found: Vec<Conflict> = past.unread.iter().filter(|later| **later > run.run).map(|later| Conflict::Unread { run: later.clone() }).collect();
     let ours = of_run(run);
     let mut told: BTreeSet<(String, String)> = BTreeSet::new();
-    for later in past.runs.iter().filter(|later| later.run > run.run && later.state != State::TakenBack) {
+    for later in past.after(run).filter(|later| later.state != State::TakenBack) {
         for (op, theirs) in of_run(later) {
             let step = op.and_then(|op| later.step_of(op)).and_then(|at| later.steps.get(at)).map(|step| step.label.clone());
             for (_, our) in ours.iter().filter(|(_, our)| our.meets(&theirs)) {
@@ -83,7 +83,7 @@ pub fn conflicts(run: &Journal, past: &Past, changed: &Changed) -> Vec<Conflict>
         }
     }
     if run.state == State::Unended && !ours.is_empty() {
-        let ended = past.runs.iter().filter(|later| later.run > run.run && later.state == State::Done);
+        let ended = past.after(run).filter(|later| later.state == State::Done);
         found.extend(ended.map(|later| Conflict::WentOn { run: later.run.clone() }));
     }
     // Taking it back has begun: what it has put back already differs from what the run left.
@@ -94,7 +94,7 @@ pub fn conflicts(run: &Journal, past: &Past, changed: &Changed) -> Vec<Conflict>
     let mut touched = Vec::new();
     for (path, then) in &changed.after {
         let undone = run.touched.iter().any(|(op, touch)| touch.name == *path && run.ops.get(op) == Some(&Stage::Undone));
-        let put_back = past.runs.iter().any(|later| later.run > run.run && later.touched.values().any(|touch| touch.name == *path));
+        let put_back = past.after(run).any(|later| later.touched.values().any(|touch| touch.name == *path));
         let Some(now) = changed.now.get(path) else { continue };
         if !undone
             && !named.contains(path.as_str())
@@ -104,7 +104,7 @@ pub fn conflicts(run: &Journal, past: &Past, changed: &Changed) -> Vec<Conflict>
         }
     }
     found.append(&mut touched);
-    let theirs = |path: &str| past.runs.iter().any(|later| later.run > run.run && later.state != State::TakenBack && later.touched.values().any(|touch| touch.name == path));
+    let theirs = |path: &str| past.after(run).any(|later| later.state != State::TakenBack && later.touched.values().any(|touch| touch.name == path));
     found.extend(changed.foreign.iter().filter(|path| !theirs(path)).map(|path| Conflict::Holds { path: path.clone() }));
     found
 }

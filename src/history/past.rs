@@ -60,7 +60,7 @@ impl Past {
                 None => past.unread.push(run),
             }
         }
-        past.runs.sort_by(|a, b| a.run.cmp(&b.run));
+        past.runs.sort_by(|a, b| (a.number, &a.run).cmp(&(b.number, &b.run)));
         past
     }
 
@@ -99,8 +99,14 @@ impl Past {
         if found.state != State::TakenBack {
             return Choice::Back(found);
         }
-        let older = self.runs.iter().rev().find(|run| run.run < found.run && run.state != State::TakenBack);
+        let older = self.runs.iter().take_while(|run| run.run != found.run).filter(|run| run.state != State::TakenBack).last();
         Choice::Nothing { run: Some(&found.run), next: older.map(|run| run.run.as_str()) }
+    }
+
+    /// The runs after `run`, oldest first.
+    pub fn after(&self, run: &Journal) -> impl Iterator<Item = &Journal> {
+        let at = self.runs.iter().position(|one| one.run == run.run).map_or(self.runs.len(), |at| at + 1);
+        self.runs[at..].iter()
     }
 
     /// The run that was interrupted and can be resumed: the last one, if nobody has begun to take it back.

@@ -7,6 +7,7 @@
 //! | record | meaning |
 //! |---|---|
 //! | `R run since owner` | the run begins |
+//! | `Q number` | how many runs the node has had, with this one: they came in this order, whatever the controllers' clocks say |
 //! | `O since owner` | the run was opened again, to resume it or to take it back |
 //! | `S op since label` | from this op on, ops belong to the step of this label. Noted just before it, with no sync of its own |
 //! | `B op kind class mode uid gid group path` | a file op is about to be done. `class` is what was there: `a` nothing, `f` file, `d` directory, `l` link, `o` other; its copy is `before/GROUP/NAME`. On disk before the act |
@@ -82,6 +83,8 @@ pub struct Step {
 pub struct Journal {
     /// The run's name.
     pub run: String,
+    /// Which of the node's runs it is, counted from 1; 0 in old journals.
+    pub number: u64,
     /// Who began it.
     pub owner: String,
     /// When, in seconds since 1970 by the controller's clock.
@@ -130,6 +133,7 @@ impl Journal {
                 self.run = words.next().unwrap_or_default().to_owned();
                 (self.since, self.owner) = moment(words);
             }
+            ("Q", _) => self.number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0),
             ("O", _) => self.reopened = Some(moment(words)),
             ("S", Some(first)) => {
                 words.next();
@@ -265,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_does_not_panic(text in "(homelab-journal 1\n)?([BPDFUXERIOSKW] |[0-9]{1,10}|\n|.){0,60}") {
+        fn any_text_does_not_panic(text in "(homelab-journal 1\n)?([BPDFUXERIOSKWQ] |[0-9]{1,10}|\n|.){0,60}") {
             let _ = (Journal::read(&text), stamps(&text));
         }
     }

@@ -16,7 +16,7 @@ const AFTER: &str = "\
   file: {path: /srv/link, src: /srv/d, state: link}
 - name: Named undo
   command: {argv: [touch, /srv/marked], creates: /srv/marked}
-  undo: {argv: [rm, -f, /srv/marked]}";
+  undo: rm -f /srv/marked";
 const HANDLER: &str = "handlers:\n  - name: Tell\n    command: {shell: true, cmd: \"cat /etc/motd >>/srv/told\"}";
 
 fn json(ended: &Ended) -> Value {
@@ -228,7 +228,7 @@ fn an_interrupted_run_that_has_nothing_left_to_do_is_ended_by_resume() {
 fn kept_values_come_back_and_no_secret_shows() {
     let site = Site::bare();
     site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true, become: true}\n");
-    let make = |token: &str| format!("- name: Make a token\n  command: {{shell: true, cmd: \"echo {token} | tee /srv/{token}\", creates: /srv/{token}}}\n  undo: {{argv: [rm, -f, /srv/{token}]}}\n  register: {{name: token, keep: true, secret: true}}");
+    let make = |token: &str| format!("- name: Make a token\n  command: {{shell: true, cmd: \"echo {token} | tee /srv/{token}\", creates: /srv/{token}}}\n  undo: rm -f /srv/{token}\n  register: {{name: token, keep: true, secret: true}}");
     site.tasks(&make("hunter-one"));
     site.apply();
     site.tasks(&make("hunter-two"));

@@ -61,7 +61,7 @@ h_begin() {
     [ ! -s "$S/open" ] || rm -rf "$S"/runs/*/s
     h_line "$S/number"
     e=$({ mkdir -p "$R/before" "$R/s" && printf '%s\n' $((${v:-0} + 1)) >"$S/number" &&
-      printf 'homelab-journal 1\nR %s %s %s\n' "$1" "$3" "$2" >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
+      printf 'homelab-journal 1\nR %s %s %s\nQ %s\n' "$1" "$3" "$2" $((${v:-0} + 1)) >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
   else h_mend && h_note "O $3 $2"
   fi
   run=$1
@@ -166,10 +166,10 @@ h_stat() {
     h_t="$h_t${x%%"$nl"*} ${h_w%%"$nl"*}$nl" x=${x#*"$nl"} h_w=${h_w#*"$nl"}
   done
 }
-# Only the last ten runs are kept, and of them the newest that fit into 512 MiB; their names sort by time.
+# Only the last ten runs are kept, and of them the newest that fit into 512 MiB; their names sort by time, unless clocks differ.
 h_prune() {
   set -- "$S"/runs/*
-  while [ $# -gt 10 ]; do rm -rf "$1"; shift; done
+  while [ $# -gt 10 ] && [ "$1" != "$R" ]; do rm -rf "$1"; shift; done
   [ $# -gt 1 ] || return 0
   x=$(exec du -sk "$@" 2>/dev/null)
   t=0
@@ -177,7 +177,7 @@ h_prune() {
   IFS=$nl
   for l in $x; do t=$((t + ${l%%[!0-9]*})); done
   for l in $x; do
-    [ $t -gt 524288 ] && [ $# -gt 1 ] || break
+    [ $t -gt 524288 ] && [ $# -gt 1 ] && [ "$1" != "$R" ] || break
     t=$((t - ${l%%[!0-9]*}))
     rm -rf "$1"
     shift
