@@ -120,9 +120,12 @@ impl Wire {
     /// Whether somebody has taken the node over.
     fn still_ours(&self, frames: &[Frame]) -> Result<(), Trouble> {
         let Some(taken) = frames.iter().find(|frame| frame.tag == "taken") else { return Ok(()) };
-        let who = taken.text().replace(char::is_control, " ");
-        let since = since(taken.number(0).unwrap_or(0));
-        let why = format!("{}: {who} has taken this node over (`--break-lock`), since {since}; this run stopped there and changes nothing more", self.target.name);
+        let who = match taken.text().replace(char::is_control, " ") {
+            // Whoever it was has let go of it again.
+            who if who.is_empty() => "another controller has taken this node over (`--break-lock`) and is done with it".to_owned(),
+            who => format!("{who} has taken this node over (`--break-lock`), since {}", since(taken.number(0).unwrap_or(0))),
+        };
+        let why = format!("{}: {who}; this run stopped there and changes nothing more", self.target.name);
         Err(Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("`homelab history` tells how far it came"))))
     }
 

@@ -30,14 +30,14 @@ fn killed(rounds: &mut Rounds, turn: u64) -> bool {
 fn killed_in_the_middle_rollback_gives_back_what_was_before() {
     let mut rounds = Rounds::new();
     let mut met = 0;
-    for turn in [14, 17, 20, 24, 29, 35] {
+    for turn in [14, 20, 23, 26, 29, 32, 35] {
         let before = promised(rounds.seen());
         let doomed = |seen: Seen| seen.into_iter().filter(|(path, _)| !path.starts_with("srv/rounds/doomed")).collect::<Seen>();
         let interrupted = killed(&mut rounds, turn);
-        let ended = rounds.run(&["rollback", "--yes"], Fate::Nothing);
-        assert_eq!(ended.code, 0, "turn {turn}\n{}{}", ended.out, ended.err);
         if interrupted {
             met += 1;
+            let ended = rounds.run(&["rollback", "--yes"], Fate::Nothing);
+            assert_eq!(ended.code, 0, "turn {turn}\n{}{}", ended.out, ended.err);
             assert!(ended.out.contains("taken back: "), "{}", ended.out);
             same(&format!("killed at turn {turn}"), &doomed(before), &doomed(promised(rounds.seen())));
             let again = rounds.run(&["rollback", "--yes"], Fate::Nothing);

@@ -44,7 +44,8 @@ pub fn act_as(seq: u32, batch: &[(u32, &Op)], steps: &[Named<'_>], since: u64) -
         unit.push("fi\n");
         rest = later;
     }
-    unit.push("[ -z \"$stop\" ]");
+    // What came of it counts only if nobody has taken the node over meanwhile.
+    unit.push("h_ours && [ -z \"$stop\" ]");
     unit
 }
 
