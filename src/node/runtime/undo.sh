@@ -99,7 +99,7 @@ h_receipts() {
   printf '%s' "$c" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts"
 }
 # number, path: what somebody made there since the run was over is nobody's to throw away.
-h_gone() {
+h_aside() {
   e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
   h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
 }
@@ -129,9 +129,9 @@ h_record() {
     # What is in the way goes out of it.
     if [ "$h_force" ] && [ -d "$p" ] && [ ! -h "$p" ]; then
       case $kind$c in
-      mkdira) rmdir -- "$p" 2>/dev/null || h_gone "$y" "$p" ;;
+      mkdira) rmdir -- "$p" 2>/dev/null || h_aside "$y" "$p" ;;
       attr* | mkdir*) ;;
-      *) h_gone "$y" "$p" ;;
+      *) h_aside "$y" "$p" ;;
       esac
     fi
     case $kind$c in
