@@ -1,6 +1,6 @@
 //! `homelab apply`: plans, asks, performs, verifies. One step that fails takes back what was done.
 
-use super::args::{Care, Diffs, Narrow, Reach, Selection};
+use super::args::{Care, Diffs, Lock, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, problems as problems_json, show_all};
@@ -13,10 +13,12 @@ use crate::fleet::event::Events;
 use crate::fleet::survey::Purpose;
 use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Grade;
+use crate::node::journal::Journal;
 use crate::plan::Outcome;
 use crate::plan::saved::{SavedHost, SavedPlan};
 use crate::saga::{End, HostReport, Orders, StepEnd, perform};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,9 @@ pub struct Args {
     /// Begin at the first task with this name.
     #[arg(long, value_name = "TASK")]
     pub start_at: Option<String>,
+    /// Who holds a node.
+    #[command(flatten)]
+    pub lock: Lock,
     /// How closely to look.
     #[command(flatten)]
     pub care: Care,
@@ -55,13 +60,19 @@ pub struct Args {
 
 /// Applies.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    match apply(args, printer).await {
+    run_as("apply", args, printer).await
+}
+
+/// Applies as `apply`, or as `resume`: to hosts whose run was interrupted, and as a part of that run.
+pub(super) async fn run_as(command: &str, args: &Args, printer: &Printer) -> Exit {
+    match apply(command, args, printer).await {
         Ok(exit) => exit,
-        Err(problems) => printer.fail("apply", &problems),
+        Err(problems) => printer.fail(command, &problems),
     }
 }
 
-async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
+async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
+    let resuming = command == "resume";
     let saved = match SavedPlan::is_one(&args.what) {
         true => Some(SavedPlan::read(&args.what)?),
         false => None,
@@ -79,27 +90,28 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
-    let purpose = if args.dry_run { Purpose::Save } else { Purpose::Apply };
-    let looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
+    let purpose = if args.dry_run { Purpose::Save } else if resuming { Purpose::Resume } else { Purpose::Apply };
+    let mut looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
+    let adopt = if resuming { super::resume::interrupted(&mut looked, printer).await? } else { BTreeMap::new() };
     if let Some(saved) = &saved {
         still_holds(saved, &looked, printer.masker())?;
     }
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     let planned = looked.problems();
     printer.problems(&planned);
-    for surveyed in &looked.hosts {
+    for surveyed in looked.hosts.iter().filter(|_| !resuming) {
         if let (Some(run), None) = (&surveyed.state.interrupted, &surveyed.state.locked_by) {
-            printer.note(&format!("{}: run {run} was interrupted here; this apply goes on from what it left", surveyed.host));
+            printer.note(&format!("{}: run {run} was interrupted here; this apply goes on from what it left, as a run of its own (`homelab resume` goes on in that run, `homelab rollback` takes it back)", surveyed.host));
         }
     }
     if planned.0.iter().any(|problem| problem.kind == Kind::Config) {
         // A configuration that does not hold on one host is mended first, not applied to the others.
         printer.note("nothing was changed");
-        tell(&looked, printer);
+        tell(command, &looked, printer);
         return Ok(exit);
     }
-    if args.dry_run || !looked.hosts.iter().any(Surveyed::acts) {
-        tell(&looked, printer);
+    if args.dry_run || adopt.is_empty() && !looked.hosts.iter().any(Surveyed::acts) {
+        tell(command, &looked, printer);
         let cost = looked.spent();
         if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
             exit = exit.and(note(&loaded, looked, args, printer).await);
@@ -109,14 +121,14 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         }
         return Ok(exit);
     }
-    if !agreed(args, &looked, printer)? {
+    if !agreed(args, &looked, &adopt, printer)? {
         printer.note("nothing was changed");
-        tell(&looked, printer);
+        tell(command, &looked, printer);
         return Ok(exit.and(Exit::Error));
     }
-    let document = document("apply", &looked);
+    let document = document(command, &looked);
     let cost = looked.spent();
-    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), printer).await;
+    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), adopt, printer).await;
     exit = exit.and(ended);
     if printer.json {
         let runs: Vec<_> = reports.iter().map(report_json).collect();
@@ -131,9 +143,9 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
 }
 
 /// The document of an apply that performs nothing.
-fn tell(looked: &Looked, printer: &Printer) {
+fn tell(command: &str, looked: &Looked, printer: &Printer) {
     if printer.json {
-        printer.out(&format!("{}\n", document("apply", looked)));
+        printer.out(&format!("{}\n", document(command, looked)));
     }
 }
 
@@ -195,7 +207,7 @@ fn still_holds(saved: &SavedPlan, looked: &Looked, masker: &Masker) -> Result<()
     problems.into_result(())
 }
 
-fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagnostics> {
+fn agreed(args: &Args, looked: &Looked, adopt: &BTreeMap<String, Journal>, printer: &Printer) -> Result<bool, Diagnostics> {
     if args.yes {
         return Ok(true);
     }
@@ -211,7 +223,7 @@ fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagn
             }
         }
     }
-    let hosts = looked.hosts.iter().filter(|host| host.acts()).count();
+    let hosts = looked.hosts.iter().filter(|host| host.acts() || adopt.contains_key(&host.host)).count();
     Ok(confirm(printer, &format!("Apply this to {}?", count(hosts, "host"))))
 }
 
@@ -226,15 +238,15 @@ async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -
 }
 
 fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
-    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
+    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), adopt: BTreeMap::new(), break_lock: args.lock.break_lock, all_or_none: saved }
 }
 
-async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
+async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, adopt: BTreeMap<String, Journal>, printer: &Printer) -> (Vec<HostReport>, Exit) {
     let left_out = left_out(&looked);
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
     let (events, progress) = Progress::start(printer, true);
-    let orders = orders(loaded, args, saved, events, stop);
+    let orders = Orders { adopt, ..orders(loaded, args, saved, events, stop) };
     let mut reports = perform(&orders, looked.hosts).await;
     drop(orders);
     watch.abort();
@@ -288,7 +300,7 @@ async fn on_interrupt(stop: Arc<AtomicBool>, printer: Printer) {
             _ = terminate.recv() => asked += 1,
         }
         if asked > 1 {
-            printer.note("Left at once. The nodes stop at their next step and release their locks; the next apply finishes the work.");
+            printer.note("Left at once. The nodes stop at their next step and release their locks; `homelab resume` finishes the work, `homelab rollback` takes it back.");
             // The nodes notice the dropped line themselves; nothing here needs an orderly end.
             #[allow(clippy::exit, reason = "the user asked twice")]
             std::process::exit(130);
@@ -323,10 +335,10 @@ fn summary(report: &HostReport) -> String {
             let rest = if left > 0 { format!(", {left} could not be") } else { String::new() };
             paint(style::REMOVE, format!("failed and taken back: {} undone{rest}", report.count(StepEnd::Undone)))
         }
-        End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed"),
+        End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed, and then `homelab rollback`"),
         End::Unreachable => paint(style::REMOVE, "not reached"),
         End::Refused => paint(style::REMOVE, "refused, nothing done"),
-        End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; apply again to go on")),
+        End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; `homelab resume` goes on, `homelab rollback` takes it back")),
     }
 }
 
@@ -337,10 +349,11 @@ fn report_json(report: &HostReport) -> serde_json::Value {
 /// Names a run: sortable, and unlike any other.
 fn run_name() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("{:010}-{:04x}{:04x}", since.as_secs(), since.subsec_nanos() & 0xffff, std::process::id() & 0xffff)
+    let fraction = (u64::from(since.subsec_nanos()) << 16) / 1_000_000_000;
+    format!("{:010}-{fraction:04x}{:04x}", since.as_secs(), std::process::id() & 0xffff)
 }
 
-fn owner() -> String {
+pub(super) fn owner() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| crate::transport::Defaults::of_user().user);
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     format!("{user}@{host}")

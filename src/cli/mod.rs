@@ -9,6 +9,7 @@ pub mod docs;
 pub mod drift;
 pub mod exit;
 pub mod facts;
+pub mod history;
 pub mod init;
 mod load;
 mod looked;
@@ -16,6 +17,8 @@ pub mod plan;
 pub mod printer;
 mod progress;
 mod prompt;
+pub mod resume;
+pub mod rollback;
 pub mod schema;
 pub mod secret;
 mod show;
@@ -51,6 +54,9 @@ fn perform(command: &Command, printer: &Printer) -> Exit {
         Command::Plan(args) => networked(plan::run(args, printer), printer),
         Command::Apply(args) => networked(apply::run(args, printer), printer),
         Command::Drift(args) => networked(drift::run(args, printer), printer),
+        Command::History(args) => networked(history::run(args, printer), printer),
+        Command::Rollback(args) => networked(rollback::run(args, printer), printer),
+        Command::Resume(args) => networked(resume::run(args, printer), printer),
         Command::Facts(args) => networked(facts::run(args, printer), printer),
         Command::Trust(args) => networked(trust::run(args, printer), printer),
     }

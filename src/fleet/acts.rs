@@ -3,7 +3,7 @@
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
 use crate::node::frame::Frame;
 use crate::node::op::Body;
-use crate::node::program::{self, Part as Staging, Unit};
+use crate::node::program::{self, Named, Part as Staging, Unit};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Wire {
-    fn functions<'a>(&mut self) -> Vec<Make<'a>> {
+    pub(super) fn functions<'a>(&mut self) -> Vec<Make<'a>> {
         match std::mem::replace(&mut self.acting, true) {
             true => Vec::new(),
             false => vec![Box::new(runtime::apply_preamble)],
@@ -46,9 +46,10 @@ impl Wire {
                 Staging::Stream { .. } => streams = true,
             }
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = seconds();
+        let over = self.break_lock;
         let mut units = self.functions();
-        units.push(Box::new(move |seq| program::begin(seq, run, owner, now)));
+        units.push(Box::new(move |seq| if over { program::take_over(seq, run, owner, now) } else { program::begin(seq, run, owner, now) }));
         if streams {
             let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
             if let Some(refusal) = self.refusal(&frames)? {
@@ -80,7 +81,7 @@ impl Wire {
     }
 
     /// Why a run did not begin, if it did not.
-    fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
+    pub(super) fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
         for frame in frames {
             match frame.tag.as_str() {
                 "begun" => return Ok(None),
@@ -135,11 +136,12 @@ impl Wire {
         Ok(unstaged(&frames).map_or(Ok(()), Err))
     }
 
-    /// Marks `handlers` pending, performs `ops`, and looks at `probes`.
+    /// Marks `handlers` pending, performs `ops`, which belong to `steps`, and looks at `probes`.
     pub async fn act(
         &mut self,
         handlers: &[String],
         ops: &[(u32, &Op)],
+        steps: &[Named<'_>],
         probes: &[Probe],
         silence: Option<Duration>,
     ) -> Result<(BTreeMap<u32, Done>, Answers), Trouble> {
@@ -147,7 +149,7 @@ impl Wire {
         for handler in handlers {
             units.push(Box::new(move |seq| program::pending(seq, handler, true)));
         }
-        units.push(Box::new(move |seq| program::act(seq, ops)));
+        units.push(Box::new(move |seq| program::act_as(seq, ops, steps, seconds())));
         // What was written is read back.
         units.push(Box::new(move |seq| program::look(seq, probes, None, true)));
         let mut answers = self.call(units, silence.map_or(OP_PATIENCE, |silence| silence + LAST_WORDS)).await?;
@@ -169,26 +171,13 @@ impl Wire {
     /// Undoes everything that `run` did here, backwards.
     pub async fn unwind(&mut self, run: &str) -> Result<Unwound, Trouble> {
         let frames = self.call(vec![Box::new(move |seq| program::unwind(seq, run))], OP_PATIENCE).await?.pop().unwrap_or_default();
-        let mut unwound = Unwound::default();
-        for frame in &frames {
-            let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
-            match (frame.tag.as_str(), op) {
-                ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
-                ("left", Some(op)) => drop(unwound.ops.insert(op, Ok(false))),
-                ("stuck", Some(op)) => drop(unwound.ops.insert(op, Err(frame.text()))),
-                ("residue", _) => unwound.notes.push(frame.text()),
-                ("unwound", _) => unwound.whole = true,
-                ("failed", _) => unwound.notes.push(frame.text()),
-                _ => {}
-            }
-        }
-        Ok(unwound)
+        Ok(unwound(&frames))
     }
 
     /// Writes the receipts and the digests of large files, closes the journal, and lets the node go.
     pub async fn finish(&mut self, receipts: &BTreeMap<String, (String, String)>) -> Result<(), Trouble> {
         let sums = std::mem::take(&mut self.sums);
-        let frames = self.call(vec![Box::new(|seq| program::finish(seq, receipts, &sums))], PATIENCE).await?.pop().unwrap_or_default();
+        let frames = self.call(vec![Box::new(|seq| program::finish_at(seq, receipts, &sums, Some(seconds())))], PATIENCE).await?.pop().unwrap_or_default();
         match frames.iter().find(|frame| frame.tag == "failed") {
             Some(frame) => Err(self.refused(&format!("the run is done, but cannot be recorded: {}", frame.text().trim()))),
             None => Ok(()),
@@ -199,6 +188,29 @@ impl Wire {
     pub async fn abandon(&mut self) -> Result<(), Trouble> {
         self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
     }
+}
+
+/// Seconds since 1970, by this side's clock.
+pub(super) fn seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// What came of taking a run back.
+pub(super) fn unwound(frames: &[Frame]) -> Unwound {
+    let mut unwound = Unwound::default();
+    for frame in frames {
+        let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
+        match (frame.tag.as_str(), op) {
+            ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
+            ("left", Some(op)) => drop(unwound.ops.insert(op, Ok(false))),
+            ("stuck", Some(op)) => drop(unwound.ops.insert(op, Err(frame.text()))),
+            ("residue", _) => unwound.notes.push(frame.text()),
+            ("unwound", _) => unwound.whole = true,
+            ("failed", _) => unwound.notes.push(frame.text()),
+            _ => {}
+        }
+    }
+    unwound
 }
 
 /// Why contents did not arrive, if they did not.

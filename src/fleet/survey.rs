@@ -55,6 +55,8 @@ pub enum Purpose {
     Save,
     /// And the line to it, where it has something to do.
     Apply,
+    /// And the line to it, where a run was interrupted.
+    Resume,
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
@@ -238,7 +240,7 @@ pub(super) fn is_late(step: &Step) -> bool {
 }
 
 /// Whether any task of these plays asks for privilege.
-fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
+pub(super) fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
     all_steps(plays).any(|step| step.become_)
 }
 

@@ -65,8 +65,12 @@ pub struct Wire {
     target: Target,
     /// The functions that act have been sent.
     pub(super) acting: bool,
+    /// And those about runs of the past.
+    pub(super) past: bool,
     /// Digests that earlier runs recorded are not believed.
     pub(super) paranoid: bool,
+    /// Who holds the node loses it to this run.
+    pub break_lock: bool,
     /// Of large files that were looked at, for the node to record.
     pub(super) sums: Sums,
     /// A sandbox lives as long as the line to it.
@@ -76,7 +80,7 @@ pub struct Wire {
 impl Wire {
     /// Over `talk`, which has just been opened.
     pub fn new(talk: Talk, target: Target, sandbox: Option<Server>) -> Self {
-        Wire { talk: Some(talk), target, acting: false, paranoid: false, sums: Sums::new(), _sandbox: sandbox }
+        Wire { talk: Some(talk), target, acting: false, past: false, break_lock: false, paranoid: false, sums: Sums::new(), _sandbox: sandbox }
     }
 
     /// Ends the conversation.
@@ -100,6 +104,7 @@ impl Wire {
         };
         let frames = self.talk()?.call(&units, silence, |_| {}).await;
         let frames = frames.map_err(|lost| self.lost(&lost))?;
+        self.still_ours(&frames)?;
         Ok(split(frames, &units))
     }
 
@@ -110,6 +115,18 @@ impl Wire {
     pub(super) fn refused(&self, why: &str) -> Trouble {
         let why = format!("{}: {}", self.target.name, why.replace(char::is_control, " "));
         Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("is its disk full, or not writable?")))
+    }
+
+    /// Whether somebody has taken the node over.
+    fn still_ours(&self, frames: &[Frame]) -> Result<(), Trouble> {
+        let Some(taken) = frames.iter().find(|frame| frame.tag == "taken") else { return Ok(()) };
+        let who = match taken.text().replace(char::is_control, " ") {
+            // Whoever it was has let go of it again.
+            who if who.is_empty() => "another controller has taken this node over (`--break-lock`) and is done with it".to_owned(),
+            who => format!("{who} has taken this node over (`--break-lock`), since {}", since(taken.number(0).unwrap_or(0))),
+        };
+        let why = format!("{}: {who}; this run stopped there and changes nothing more", self.target.name);
+        Err(Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("`homelab history` tells how far it came"))))
     }
 
     pub(super) fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {

@@ -95,6 +95,11 @@ pub fn apply_preamble(seq: u32) -> Unit {
     )
 }
 
+/// The functions that runs of the past need, after those of [`apply_preamble`].
+pub fn history_preamble(seq: u32) -> Unit {
+    functions(seq, &[include_str!("runtime/history.sh")])
+}
+
 fn functions(seq: u32, parts: &[&str]) -> Unit {
     let mut unit = Unit::new(seq);
     for part in parts {
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn every_shell_can_read_the_functions() {
         for (shell, arguments) in [("dash", vec!["-n"]), ("bash", vec!["-n"]), ("busybox", vec!["ash", "-n"])] {
-            for unit in [preamble(1), apply_preamble(2)] {
+            for unit in [preamble(1), apply_preamble(2), history_preamble(3)] {
                 let wire = unit.wire("n");
                 let body = wire.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
                 let file = tempfile::NamedTempFile::new().unwrap();
@@ -126,9 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn no_function_takes_the_name_of_another() {
+        let mut names = std::collections::BTreeSet::new();
+        for unit in [preamble(1), apply_preamble(2), history_preamble(3)] {
+            let text = String::from_utf8(unit.wire("n")).unwrap();
+            for name in text.lines().filter_map(|line| line.split_once("() ")).map(|(name, _)| name.to_owned()) {
+                assert!(names.insert(name.clone()), "{name} is there twice: the later one is what both mean");
+            }
+        }
+        assert!(names.len() > 100, "only {} functions were found", names.len());
+    }
+
+    #[test]
     fn the_functions_stay_small_since_they_travel_each_time() {
         assert!(preamble(1).wire("n").len() < 14 << 10, "{}", preamble(1).wire("n").len());
         assert!(apply_preamble(1).wire("n").len() < 32 << 10, "{}", apply_preamble(1).wire("n").len());
+        assert!(history_preamble(1).wire("n").len() < 3 << 10, "{}", history_preamble(1).wire("n").len());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::{Failure, StepEnd};
 use crate::fleet::event::What;
 use crate::fleet::wire::Done;
 use crate::lang::Diagnostics;
+use crate::node::program::Named;
 use crate::node::{Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::Outcome;
@@ -73,7 +74,11 @@ impl HostRun {
         marks.dedup();
         let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
         let probes: Vec<Probe> = probes.into_iter().collect();
-        let acted = self.on.wire.act(&marks, &ops, &probes, timeout).await;
+        let masker = self.config.identities.masker();
+        let label = |act: &&Act| masker.mask(&self.on.plan.lines[act.line].label).into_owned();
+        let labels: Vec<(u32, String)> = acts.iter().filter(|act| !act.change.ops.is_empty()).map(|act| (act.first, label(&act))).collect();
+        let steps: Vec<Named<'_>> = labels.iter().map(|(first, label)| Named { first: *first, label }).collect();
+        let acted = self.on.wire.act(&marks, &ops, &steps, &probes, timeout).await;
         if acted.is_err() {
             acts.iter().for_each(|act| self.set(act.line, StepEnd::Unknown));
         }

@@ -38,11 +38,11 @@ impl Failure {
             Failure::Lost(problem) => one(problem.clone()),
             Failure::Locked { who, since } => one(
                 Diagnostic::new(Kind::Failed, format!("{host}: another run has this node: {who}, since {since}"))
-                    .hint("wait for it to end, then run this again; a lock whose process is gone is taken over by itself"),
+                    .hint("wait for it to end, then run this again; `--break-lock` takes the node over from it. A lock whose process is gone is taken over by itself"),
             ),
             Failure::Stopped => one(
                 Diagnostic::new(Kind::Failed, format!("{host}: stopped at a step boundary, as asked"))
-                    .hint("what was done stays; run the same apply again to go on"),
+                    .hint("what was done stays; `homelab resume` goes on, `homelab rollback` takes it back"),
             ),
         }
     }

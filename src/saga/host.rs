@@ -8,7 +8,7 @@ use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::node::{Answers, Cause, Op, Probe, World};
+use crate::node::{Answers, Cause, Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::{Change, Line, Mark, Outcome, digest, divergence};
 use crate::playbook::{Body, Config, Step};
@@ -28,6 +28,8 @@ pub struct HostRun {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) run: String,
     pub(super) begun: bool,
+    /// It goes on in a run that was interrupted.
+    pub(super) adopted: bool,
     pub(super) next_op: u32,
     /// Op number → index into `steps`.
     pub(super) op_steps: BTreeMap<u32, usize>,
@@ -42,9 +44,9 @@ pub struct HostRun {
 }
 
 /// How often a node that another run holds is asked again.
-const LOCK_TRIES: u32 = 10;
+pub(super) const LOCK_TRIES: u32 = 10;
 /// And after how long.
-const LOCK_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A step on its way: what it is, and the change it makes.
 pub(super) struct Act {
@@ -71,6 +73,7 @@ impl HostRun {
             stop,
             run,
             begun: false,
+            adopted: false,
             next_op: 1,
             steps: Vec::new(),
             op_steps: BTreeMap::new(),
@@ -389,10 +392,5 @@ impl HostRun {
     /// What came of it.
     pub fn report_of(self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
         HostReport { host: self.on.host, steps: self.steps, end, problems, residue }
-    }
-
-    /// The world as last seen, for those who want to know after the run.
-    pub fn world(&self) -> &World {
-        &self.on.world
     }
 }

@@ -9,6 +9,7 @@ use crate::fleet::Surveyed;
 use crate::fleet::cache::Cache;
 use crate::fleet::memory;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::journal::Journal;
 use crate::playbook::model::Body;
 use crate::playbook::{Config, Play, Rollback, Task};
 use std::collections::BTreeMap;
@@ -33,6 +34,10 @@ pub struct Orders {
     pub run: String,
     /// Who runs it, for the lock: `anna@desk`.
     pub owner: String,
+    /// Hosts that go on in a run that was interrupted there, and its journal.
+    pub adopt: BTreeMap<String, Journal>,
+    /// Take nodes over from whoever holds them.
+    pub break_lock: bool,
     /// One host that is not what the plan was made from stops all of them (a saved plan).
     pub all_or_none: bool,
 }
@@ -51,8 +56,13 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
     for surveyed in hosts {
         order.push(surveyed.host.clone());
-        let end = (!surveyed.has_work()).then_some(End::AsWished);
-        let run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        let adopted = orders.adopt.get(&surveyed.host);
+        let end = (adopted.is_none() && !surveyed.has_work()).then_some(End::AsWished);
+        let mut run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        run.on.wire.break_lock = orders.break_lock;
+        if let Some(journal) = adopted {
+            run.adopt(journal);
+        }
         members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
     }
     let everyone: Vec<String> = order.clone();
@@ -60,7 +70,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         if let Err(failure) = member.run.begin(&orders.owner).await {
             member.run.abandon().await;
             // What is as wished can be noted another time.
-            let noted = member.run.on.acts() || !matches!(failure, Failure::Locked { .. });
+            let noted = member.run.acts() || !matches!(failure, Failure::Locked { .. });
             member.end = Some(if noted { refused(&failure) } else { End::AsWished });
             member.failure = noted.then_some(failure);
         }
@@ -80,7 +90,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         match member.run.finish().await {
             Ok(()) => {
                 memory::keep(&orders.config, &orders.cache, &member.run.on, &member.run.held);
-                member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished });
+                member.end = Some(if member.run.acts() { End::Done } else { End::AsWished });
             }
             Err(failure) => member.fail(failure),
         }

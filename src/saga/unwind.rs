@@ -11,9 +11,13 @@ impl HostRun {
             return End::Refused;
         }
         self.events.tell(&self.on.host, What::Unwinding);
-        let Ok(unwound) = self.on.wire.unwind(&self.run).await else {
-            residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
-            return End::Stuck;
+        let unwound = match self.on.wire.unwind(&self.run).await {
+            Ok(unwound) => unwound,
+            Err(trouble) => {
+                let why = trouble.into_problem().message;
+                residue.push(format!("taking back was cut off ({why}); `homelab rollback` takes back what is left of run {}", self.run));
+                return End::Stuck;
+            }
         };
         for (op, end) in &unwound.ops {
             if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {

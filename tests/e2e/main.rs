@@ -9,6 +9,7 @@ mod chains;
 mod facts;
 mod failing;
 mod large;
+mod past;
 mod plans;
 mod review;
 mod secrets;

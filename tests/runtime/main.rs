@@ -6,6 +6,7 @@ mod untested;
 
 mod apply;
 mod look;
+mod past;
 mod channel;
 mod cost;
 mod quoting;

@@ -14,6 +14,20 @@ const CAPTURE: usize = 250;
 /// The unit that performs `batch`, in this order, each op under its number in the run. Every op that was done is answered
 /// by `op N done`; after `op N failed` (the body says why) nothing more of the batch is begun.
 pub fn act(seq: u32, batch: &[(u32, &Op)]) -> Unit {
+    act_as(seq, batch, &[], 0)
+}
+
+/// A step to which ops belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The number of its first op.
+    pub first: u32,
+    /// What people call it; without a secret, for the journal tells it.
+    pub label: &'a str,
+}
+
+/// The same, with the steps that the ops belong to, for the journal; `since` is seconds since 1970 by the controller's clock.
+pub fn act_as(seq: u32, batch: &[(u32, &Op)], steps: &[Named<'_>], since: u64) -> Unit {
     let mut unit = Unit::new(seq);
     unit.push("stop=\n");
     let mut rest = batch;
@@ -21,12 +35,23 @@ pub fn act(seq: u32, batch: &[(u32, &Op)]) -> Unit {
         let length = if op.is_file_op() { together(rest) } else { 1 };
         let (now, later) = rest.split_at(length);
         unit.push("if h_on; then\n");
+        let begun = steps.iter().filter(|step| now.iter().any(|(number, _)| *number == step.first));
+        let notes: Vec<String> = begun.map(|step| format!("S {} {since} {}", step.first, line(step.label))).collect();
+        if !notes.is_empty() {
+            unit.push(format!("h_note {}\n", quote(&notes.join("\n"))));
+        }
         if op.is_file_op() { files(&mut unit, now) } else { system::op(&mut unit, *number, op) }
         unit.push("fi\n");
         rest = later;
     }
-    unit.push("[ -z \"$stop\" ]");
+    // What came of it counts only if nobody has taken the node over meanwhile.
+    unit.push("h_ours && [ -z \"$stop\" ]");
     unit
+}
+
+/// A label as the journal writes it.
+fn line(label: &str) -> String {
+    label.replace('%', "%25").replace('\n', "%0A").replace(char::is_control, " ")
 }
 
 fn path(op: &Op) -> &str {

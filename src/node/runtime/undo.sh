@@ -1,8 +1,9 @@
 # Unwinding: backwards over the journal, each record from its before-image, checked, and marked so that it is done once.
 h_unwind() {
+  h_ours || return
   run=$1 R=$S/runs/$1
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay=
   while IFS= read -r l; do
     case $l in
     [BP]' '*)
@@ -11,8 +12,13 @@ h_unwind() {
       case $l in P*) h_marks="$h_marks ${l##* }" ;; esac
       ;;
     'U '*) h_u="$h_u${l#U } " ;;
+    'K '*) h_ks="$h_ks${l#K } " ;;
+    E*) h_ended=1 ;;
     esac
   done <"$R/journal"
+  h_note W
+  # What is pending although the run came to its end, others have notified.
+  if [ "$h_ended" ]; then h_slurp "$S/pending"; h_stay=$nl$v; fi
   h_i=$i
   while [ "$h_i" -gt 0 ]; do
     eval "h_l=\$j_$h_i"
@@ -20,6 +26,7 @@ h_unwind() {
     *" $h_i "*) ;;
     *)
       [ "$dead" ] && { h_bye; exit 0; }
+      h_ours || return
       set -f
       h_record $h_l
       ;;
@@ -27,6 +34,10 @@ h_unwind() {
     h_i=$((h_i - 1))
   done
   h_afterwards
+  for s in $h_marks; do
+    case $h_stay in *"$nl$s$nl"*) h_mark set "$s" ;; esac
+  done
+  e=$({ h_unkeep && h_receipts; } 2>&1) || h_stick 0 "$e"
   sync -f "$S" 2>/dev/null || sync
   if [ "$h_stuck" ]; then
     # What has been notified has yet to take up what is there now.
@@ -38,7 +49,59 @@ h_unwind() {
   h_note X
   h_closed
   run=
+  h_prune
   h_f unwound "$1" ''
+}
+# The values that the run kept are what they were before it.
+h_unkeep() {
+  [ "$h_ks" != ' ' ] || return 0
+  a= k=$nl
+  while IFS= read -r l; do
+    case $h_ks in *" ${l%% *} "*) ;; *) a=$a$l$nl ;; esac
+  done <"$S/kept"
+  while IFS= read -r l; do
+    case $h_ks in *" ${l%% *} "*) a=$a$l$nl ;; esac
+  done <"$R/before/kept"
+  printf '%s' "$a" >"$S/kept.new" && mv -f "$S/kept.new" "$S/kept"
+}
+# And so are the receipts that it changed, unless a later run has changed them again and it is not taken back by force.
+h_receipts() {
+  [ -e "$R/wrote" ] || return 0
+  h_slurp "$R/receipts"
+  a=$nl$v
+  h_slurp "$R/wrote"
+  b=$nl$v h_r=' ' c=
+  while IFS= read -r l; do
+    case $a in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
+  done <"$R/wrote"
+  if [ -e "$R/receipts" ]; then
+    while IFS= read -r l; do
+      case $b in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
+    done <"$R/receipts"
+  fi
+  h_k=' '
+  while IFS= read -r l; do
+    k=${l%% *}
+    case $h_r in *" $k "*)
+      case $b in
+      *"$nl$l$nl"*) continue ;;
+      *) [ "$h_force" ] && continue; h_k="$h_k$k " ;;
+      esac
+      ;;
+    esac
+    c=$c$l$nl
+  done <"$S/receipts"
+  if [ -e "$R/receipts" ]; then
+    while IFS= read -r l; do
+      case $h_r in *" ${l%% *} "*) case $h_k in *" ${l%% *} "*) ;; *) c=$c$l$nl ;; esac ;; esac
+    done <"$R/receipts"
+  fi
+  printf '%s' "$c" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts"
+}
+# number, path: what somebody made there since the run was over is nobody's to throw away.
+h_aside() {
+  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
+  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
 }
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
 h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
@@ -63,6 +126,14 @@ h_record() {
   case $kind in
   put | link | remove | mkdir | attr)
     { [ -e "$t" ] || [ -h "$t" ]; } && rm -f -- "$t"
+    # What is in the way goes out of it.
+    if [ "$h_force" ] && [ -d "$p" ] && [ ! -h "$p" ]; then
+      case $kind$c in
+      mkdira) rmdir -- "$p" 2>/dev/null || h_aside "$y" "$p" ;;
+      attr* | mkdir*) ;;
+      *) h_aside "$y" "$p" ;;
+      esac
+    fi
     case $kind$c in
     mkdira)
       if [ -d "$p" ] && [ ! -h "$p" ]; then e=$(rmdir -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi

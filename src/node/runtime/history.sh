@@ -1,0 +1,50 @@
+# The runs of the past: telling of them, what was touched since, and opening one again to take it back.
+# Their journals, oldest first. A dot ends each, since what was cut off must be told from what was not.
+h_history() {
+  [ "$S" ] || return 0
+  for p in "$S"/runs/*; do
+    [ ! -s "$p/journal" ] || h_f journal "${p##*/}" "$(cat "$p/journal"; echo .)"
+  done
+}
+# run: its paths as they were when it was over, and as they are; what is in the directories that it made, and not of its making.
+h_changed() {
+  h_r=$R R=$S/runs/$1
+  if [ -e "$R/after" ]; then
+    h_stamp
+    h_f after '' "$(exec cat "$R/after")"
+    h_f now '' "$h_t"
+  fi
+  h_w=$nl h_t=
+  while IFS= read -r l; do
+    case $l in 'B '*) k=${l#B * } ;; *) continue ;; esac
+    case $k in 'mkdir a '*) h_t=$h_t${l#* * * * * * * * }$nl ;; esac
+    case ${k%% *} in put | mkdir | link | attr) h_w=$h_w${l#* * * * * * * * }$nl ;; esac
+  done <"$R/journal"
+  while [ "$h_t" ]; do
+    h_dec "${h_t%%"$nl"*}"
+    h_t=${h_t#*"$nl"} p=$e
+    [ -h "$p" ] || for s in "$p"/* "$p"/.[!.]* "$p"/..?*; do
+      [ -e "$s" ] || [ -h "$s" ] || continue
+      h_enc "$s"
+      case $h_w in *"$nl$e$nl"*) ;; *) h_f foreign '' "$s"; break ;; esac
+    done
+  done
+  R=$h_r
+}
+# run, who, since, y to take the lock over
+h_reopen() {
+  [ -s "$S/runs/$1/journal" ] || { h_f failed reopen "there is no run $1 here"; return 1; }
+  h_lock "$2" "$3" "$4" || return
+  run=$1 R=$S/runs/$1
+  h_mend
+  h_note "O $3 $2"
+  h_f begun "$1" ''
+}
+# The open run, y by force. What another run left open is not forgotten over it.
+h_takeback() {
+  h_ours || return
+  h_force=$2
+  h_line "$S/open"
+  [ "$v" ] || printf '%s\n' "$1" >"$S/open"
+  h_unwind "$1"
+}
