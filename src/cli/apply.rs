@@ -3,11 +3,11 @@
 use super::args::{Care, Diffs, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
-use super::plan::{document, problems as problems_json, show_all};
+use super::plan::{document, on_failure, show_all};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
-use super::{Exit, Printer};
+use super::{Exit, Printer, practice, steps};
 use crate::fleet::Surveyed;
 use crate::fleet::event::Events;
 use crate::fleet::survey::Purpose;
@@ -15,7 +15,7 @@ use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
 use crate::node::Grade;
 use crate::plan::Outcome;
 use crate::plan::saved::{SavedHost, SavedPlan};
-use crate::saga::{End, HostReport, Orders, StepEnd, perform};
+use crate::saga::{End, HostReport, Orders, Simulate, StepEnd, perform};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,6 +42,9 @@ pub struct Args {
     /// Begin at the first task with this name.
     #[arg(long, value_name = "TASK")]
     pub start_at: Option<String>,
+    /// For practice: let a step fail (any, or the one of this task) after it has been done, and take everything back.
+    #[arg(long, value_name = "TASK", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub simulate_fail: Option<String>,
     /// How closely to look.
     #[command(flatten)]
     pub care: Care,
@@ -66,6 +69,7 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         true => Some(SavedPlan::read(&args.what)?),
         false => None,
     };
+    practice::fits(args, saved.is_some())?;
     let mut reach = args.reach.clone();
     let mut identity = args.narrow.identity.clone();
     if let Some(saved) = &saved {
@@ -79,12 +83,14 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
+    let simulate = practice::simulate(args, &loaded)?;
     let purpose = if args.dry_run { Purpose::Save } else { Purpose::Apply };
     let looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
     if let Some(saved) = &saved {
         still_holds(saved, &looked, printer.masker())?;
     }
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     let planned = looked.problems();
     printer.problems(&planned);
     for surveyed in &looked.hosts {
@@ -101,7 +107,9 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     if args.dry_run || !looked.hosts.iter().any(Surveyed::acts) {
         tell(&looked, printer);
         let cost = looked.spent();
-        if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
+        if simulate.is_some() {
+            printer.note("there is nothing to do, and so nothing that could be made to fail");
+        } else if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
             exit = exit.and(note(&loaded, looked, args, printer).await);
         }
         if printer.verbose > 0 {
@@ -116,10 +124,10 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     }
     let document = document("apply", &looked);
     let cost = looked.spent();
-    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), printer).await;
+    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), simulate, printer).await;
     exit = exit.and(ended);
     if printer.json {
-        let runs: Vec<_> = reports.iter().map(report_json).collect();
+        let runs: Vec<_> = reports.iter().map(steps::json).collect();
         let mut whole = document;
         whole["runs"] = json!(runs);
         printer.out(&format!("{whole}\n"));
@@ -212,7 +220,7 @@ fn agreed(args: &Args, looked: &Looked, printer: &Printer) -> Result<bool, Diagn
         }
     }
     let hosts = looked.hosts.iter().filter(|host| host.acts()).count();
-    Ok(confirm(printer, &format!("Apply this to {}?", count(hosts, "host"))))
+    Ok(confirm(printer, &practice::question(args, &count(hosts, "host"))))
 }
 
 /// Notes on the nodes what is as wished and was not known to be ours: a change of it is drift from now on.
@@ -226,15 +234,15 @@ async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -
 }
 
 fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
-    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
+    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved, simulate: None }
 }
 
-async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
+async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, simulate: Option<Simulate>, printer: &Printer) -> (Vec<HostReport>, Exit) {
     let left_out = left_out(&looked);
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
     let (events, progress) = Progress::start(printer, true);
-    let orders = orders(loaded, args, saved, events, stop);
+    let orders = Orders { simulate, ..orders(loaded, args, saved, events, stop) };
     let mut reports = perform(&orders, looked.hosts).await;
     drop(orders);
     watch.abort();
@@ -244,16 +252,16 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
         printer.problems(&report.problems);
     }
     // Said above already, and not to be missed here.
-    reports.extend(looked.failed.iter().map(|(host, problems)| HostReport {
-        host: host.clone(),
-        steps: Vec::new(),
-        end: if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused },
-        problems: problems.clone(),
-        residue: Vec::new(),
+    reports.extend(looked.failed.iter().map(|(host, problems)| {
+        let end = if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused };
+        HostReport::without_steps(host, end, problems.clone())
     }));
     let place = |host: &String| looked.order.iter().position(|name| name == host);
     reports.sort_by_key(|report| place(&report.host));
     if !printer.json {
+        if printer.verbose > 0 {
+            steps::show(&reports, printer);
+        }
         printer.say(&paint(style::BOLD, "Summary"));
         let mut all: Vec<(&String, String, &[String])> = reports.iter().map(|report| (&report.host, summary(report), &*report.residue)).collect();
         all.extend(left_out.iter().map(|(host, why)| (host, why.clone(), [].as_slice())));
@@ -300,7 +308,7 @@ async fn on_interrupt(stop: Arc<AtomicBool>, printer: Printer) {
 
 fn exit_of(end: End) -> Exit {
     match end {
-        End::AsWished | End::Done => Exit::Ok,
+        End::AsWished | End::Done | End::Spared => Exit::Ok,
         End::Failed | End::Refused | End::Stopped => Exit::Error,
         End::TakenBack => Exit::TakenBack,
         End::Stuck => Exit::Stuck,
@@ -319,19 +327,18 @@ fn summary(report: &HostReport) -> String {
             paint(style::REMOVE, format!("failed: {done} done and left, {} failed{unknown}, {} not begun", report.count(StepEnd::Failed), report.count(StepEnd::NotBegun)))
         }
         End::TakenBack => {
-            let left = report.count(StepEnd::Left);
+            let stays = |step: &&crate::saga::StepReport| step.end == StepEnd::Failed && step.undone == Some(false);
+            let left = report.count(StepEnd::Left) + report.steps.iter().filter(stays).count();
             let rest = if left > 0 { format!(", {left} could not be") } else { String::new() };
-            paint(style::REMOVE, format!("failed and taken back: {} undone{rest}", report.count(StepEnd::Undone)))
+            let how = if report.simulated { "made to fail for practice, and taken back" } else { "failed and taken back" };
+            paint(style::REMOVE, format!("{how}: {} undone{rest}", report.count(StepEnd::Undone)))
         }
         End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed"),
         End::Unreachable => paint(style::REMOVE, "not reached"),
+        End::Spared => paint(style::DIM, "nothing done: what was to fail has nothing to do here"),
         End::Refused => paint(style::REMOVE, "refused, nothing done"),
         End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; apply again to go on")),
     }
-}
-
-fn report_json(report: &HostReport) -> serde_json::Value {
-    json!({"host": report.host, "end": report.end, "steps": report.steps, "residue": report.residue, "problems": problems_json(&report.problems)})
 }
 
 /// Names a run: sortable, and unlike any other.

@@ -13,12 +13,14 @@ pub mod init;
 mod load;
 mod looked;
 pub mod plan;
+mod practice;
 pub mod printer;
 mod progress;
 mod prompt;
 pub mod schema;
 pub mod secret;
 mod show;
+mod steps;
 pub mod trust;
 
 pub use exit::Exit;

@@ -17,8 +17,11 @@ impl HostRun {
         };
         for (op, end) in &unwound.ops {
             if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
+                // Of several ops, the one that stays counts.
+                step.undone = Some(matches!(end, Ok(true)) && step.undone != Some(false));
                 step.end = match (end, step.end) {
-                    (Ok(true), end @ (StepEnd::Failed | StepEnd::Left)) => end,
+                    (_, StepEnd::Failed) => StepEnd::Failed,
+                    (Ok(true), StepEnd::Left) => StepEnd::Left,
                     (Ok(true), _) => StepEnd::Undone,
                     (Ok(false), _) | (Err(_), _) => StepEnd::Left,
                 };

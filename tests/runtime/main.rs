@@ -9,6 +9,7 @@ mod look;
 mod channel;
 mod cost;
 mod quoting;
+mod random;
 mod shell;
 mod sums;
 mod system;

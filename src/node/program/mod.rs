@@ -12,7 +12,7 @@ mod state;
 mod system;
 
 pub use act::act;
-pub use control::{abandon, begin, finish, keep, pending, unwind};
+pub use control::{abandon, aside, back, begin, finish, keep, pending, unwind};
 pub use look::look;
 pub use read::{Look, NodeState, Owner, ProtocolError, Sums, ran, read_look};
 pub use stage::{CHUNK, Part, chunk_header, chunks, stage};
