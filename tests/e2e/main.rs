@@ -12,5 +12,6 @@ mod on_failure;
 mod plans;
 mod report;
 mod review;
+mod saga;
 mod secrets;
 mod simulate;

@@ -47,7 +47,7 @@ fn ops(root: &str, choices: &[Choice], mut kinds: BTreeMap<String, Kind>) -> Vec
         let there = kinds.get(name).copied();
         let parent = name.rsplit_once('/').is_none_or(|(dir, _)| kinds.get(dir) == Some(&Kind::Dir));
         let careless = *number % 41 == 0;
-        let put = || Op::Put { path: path.clone(), content: Content::inline(&text(*number), false), mode, owner: None, group: None, validate: None };
+        let put = || Op::Put { path: path.clone(), content: Content::inline(text(*number), false), mode, owner: None, group: None, validate: None };
         let op = match (what % 8, there) {
             _ if !parent && !careless => continue,
             (0..=2, Some(Kind::Dir)) if !careless => Op::Attr { path: path.clone(), mode: Some(mode | 0o700), owner: None, group: None },
