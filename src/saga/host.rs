@@ -3,6 +3,7 @@
 use super::practice::Practice;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
+use super::verified::Before;
 use super::Failure;
 use crate::fleet::event::{Events, What};
 use crate::fleet::survey::{Items, said};
@@ -42,6 +43,8 @@ pub struct HostRun {
     pub(super) steps_now: StepsNow,
     /// What is to be made to fail, for practice.
     pub(super) practice: Option<Practice>,
+    /// What was there before the first act.
+    pub(super) before: Before,
     /// What came of the tasks of `on_failure`.
     pub(super) aftermath: Vec<StepReport>,
 }
@@ -85,6 +88,7 @@ impl HostRun {
             items: Items::new(),
             steps_now: StepsNow::default(),
             practice: None,
+            before: Before::default(),
             aftermath: Vec::new(),
         };
         host.index();
@@ -125,7 +129,9 @@ impl HostRun {
             }
             Ok(Begun::Yes(now)) => {
                 self.begun = true;
-                self.preflight(&lines, &now)
+                self.preflight(&lines, &now)?;
+                self.note_before(&now);
+                Ok(())
             }
         }
     }

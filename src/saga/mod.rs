@@ -11,6 +11,7 @@ mod results;
 pub mod run;
 mod steps;
 mod unwind;
+mod verified;
 
 pub use failure::Failure;
 pub use practice::Simulate;

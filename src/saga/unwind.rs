@@ -28,6 +28,7 @@ impl HostRun {
             }
         }
         let mut stuck = false;
+        let nothing_stays = unwound.ops.values().all(|end| matches!(end, Ok(true)));
         for (op, end) in unwound.ops {
             let label = self.op_steps.get(&op).and_then(|at| self.steps.get(*at)).map_or("a step", |step| &step.label).to_owned();
             match end {
@@ -40,7 +41,19 @@ impl HostRun {
             }
         }
         residue.extend(unwound.notes);
-        // Only what was verified is called taken back.
+        // Only what was verified is called taken back. What could not be undone may well stand where something else was.
+        if unwound.whole && nothing_stays {
+            match self.not_as_before().await {
+                Ok(wrong) => {
+                    stuck |= !wrong.is_empty();
+                    residue.extend(wrong);
+                }
+                Err(_) => {
+                    residue.push(format!("run {} was undone, but the line was lost before that could be verified", self.run));
+                    return End::Stuck;
+                }
+            }
+        }
         if stuck || !unwound.whole { End::Stuck } else { End::TakenBack }
     }
 }

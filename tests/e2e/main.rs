@@ -6,6 +6,7 @@ mod site;
 
 mod apply;
 mod chains;
+mod defects;
 mod failing;
 mod large;
 mod on_failure;

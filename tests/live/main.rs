@@ -19,4 +19,5 @@ mod interrupted;
 mod killed;
 mod large;
 mod names;
+mod orphans;
 mod watched;

@@ -141,6 +141,44 @@ fn what_is_applied_is_what_the_world_predicted() {
     }
 }
 
+/// A numeric mode leaves a directory's setuid and setgid bits alone, unless it is written long enough.
+#[test]
+fn the_special_bits_of_a_directory_come_and_go() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let mode = |name: &str| fs::metadata(node.at(name)).unwrap().permissions().mode() & 0o7777;
+        for (name, bits) in [("plain", 0o750), ("group", 0o2750), ("all", 0o7755)] {
+            fs::create_dir(node.at(name)).unwrap();
+            fs::set_permissions(node.at(name), fs::Permissions::from_mode(bits)).unwrap();
+        }
+        let before = snapshot(&node.root(), sh != Sh::Busybox);
+        let ops = [attr(node.at("plain"), 0o2775), attr(node.at("group"), 0o755), mkdir(node.at("all"), 0o700), mkdir(node.at("all/fresh"), 0o755), mkdir(node.at("plain/fresh"), 0o711)];
+        let mut session = node.connect();
+        session.begin("r1");
+        session.perform(&numbered(&ops)).unwrap();
+        assert_eq!([mode("plain"), mode("group"), mode("all"), mode("all/fresh"), mode("plain/fresh")], [0o2775, 0o755, 0o700, 0o755, 0o711], "{sh:?}");
+        session.unwind("r1");
+        assert_eq!(snapshot(&node.root(), sh != Sh::Busybox), before, "{sh:?}");
+        session.close();
+    }
+}
+
+/// All of a batch is captured before any of it is done, so that no path may be in it twice.
+#[test]
+fn a_directory_that_was_made_and_given_away_in_one_batch_is_taken_back() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let before = snapshot(&node.root(), sh != Sh::Busybox);
+        let ops = [mkdir(node.at("dir"), 0o700), attr(node.at("dir"), 0o755), put(node.at("dir/file"), "x", 0o600), attr(node.at("dir/file"), 0o644), mkdir(node.at("dir"), 0o711)];
+        let mut session = node.connect();
+        session.begin("r1");
+        session.perform(&numbered(&ops)).unwrap();
+        session.unwind("r1");
+        assert_eq!(snapshot(&node.root(), sh != Sh::Busybox), before, "{sh:?}");
+        session.close();
+    }
+}
+
 #[test]
 fn a_failing_op_stops_the_batch_and_is_undone_too() {
     for sh in ALL {

@@ -164,6 +164,11 @@ impl Case<'_> {
         Ok(())
     }
 
+    fn unwind(&self, session: &mut Session, run: &str) -> Result<(), TestCaseError> {
+        let journal = || fs::read_to_string(self.node.state().join("runs").join(run).join("journal")).unwrap_or_default();
+        session.try_unwind(run).map(drop).map_err(|stuck| TestCaseError::fail(format!("stuck on {:?}:\n{stuck}{}", self.node.sh, journal())))
+    }
+
     /// All laws of one list, over `session`, which lives on. True if the list could be done to its end.
     fn laws(&self, session: &mut Session, furniture: &[Choice], choices: &[Choice], moment: (u8, u8)) -> Result<bool, TestCaseError> {
         let kinds = furnish(&self.root, furniture);
@@ -175,10 +180,10 @@ impl Case<'_> {
         session.mark("a handler");
         let done = session.perform(&from(1, &ops)).is_ok();
         let after = seen(&self.root, None);
-        session.unwind(&run);
+        self.unwind(session, &run)?;
         self.is("undo after apply is not before", &before, true)?;
         prop_assert_eq!(self.pending(), marks.as_str(), "a handler is left pending");
-        session.unwind(&run);
+        self.unwind(session, &run)?;
         self.is("undo twice is not undo once", &before, true)?;
         session.finish();
         if !done {
@@ -191,19 +196,33 @@ impl Case<'_> {
         let unit = program::act(other.next(), &from(1, &ops));
         other.killed_after(&unit, usize::from(moment.0) % (ops.len() + 1), u64::from(moment.1) * 8);
         session.begin_again(&run);
-        if moment.1 % 2 == 0 {
-            let text = fs::read_to_string(self.node.state().join("runs").join(&run).join("journal")).unwrap();
-            let journal = Journal::read(&text).unwrap();
-            let first = (1..).find(|op| journal.ops.get(op) != Some(&Stage::Done)).unwrap();
-            let rest = &ops[first as usize - 1..];
-            // Numbers are never given twice: the before-images of the first try are still needed.
-            session.perform(&from(ops.len() as u32 + 1, rest)).map_err(|(op, why)| TestCaseError::fail(format!("carried on, op {op} failed: {why}\n{text}")))?;
-            self.is("killed and carried on is not after", &after, false)?;
-            session.unwind(&run);
-            self.is("killed, carried on and taken back is not before", &before, true)?;
-        } else {
-            session.unwind(&run);
-            self.is("killed and taken back is not before", &before, true)?;
+        match moment.1 % 3 {
+            0 => {
+                let text = fs::read_to_string(self.node.state().join("runs").join(&run).join("journal")).unwrap();
+                let journal = Journal::read(&text).unwrap();
+                let first = (1..).find(|op| journal.ops.get(op) != Some(&Stage::Done)).unwrap();
+                let rest = &ops[first as usize - 1..];
+                // Numbers are never given twice: the before-images of the first try are still needed.
+                session.perform(&from(ops.len() as u32 + 1, rest)).map_err(|(op, why)| TestCaseError::fail(format!("carried on, op {op} failed: {why}\n{text}")))?;
+                self.is("killed and carried on is not after", &after, false)?;
+                self.unwind(session, &run)?;
+                self.is("killed, carried on and taken back is not before", &before, true)?;
+            }
+            1 => {
+                self.unwind(session, &run)?;
+                self.is("killed and taken back is not before", &before, true)?;
+            }
+            _ => {
+                // The unwinding is killed too.
+                session.abandon();
+                let mut third = self.node.connect_apart();
+                third.begin(&run);
+                let unit = program::unwind(third.next(), &run);
+                third.killed_after(&unit, 0, u64::from(moment.0) * 40);
+                session.begin_again(&run);
+                self.unwind(session, &run)?;
+                self.is("killed, and killed again while it was taken back, is not before", &before, true)?;
+            }
         }
         session.finish();
         Ok(true)
@@ -219,7 +238,7 @@ fn random(sh: Sh, cases: u32) {
     let mut runner = TestRunner::new(Config { cases: cases * times, max_shrink_iters: 60, failure_persistence: None, ..Config::default() });
     let list = |length: std::ops::Range<usize>| proptest::collection::vec(any::<Choice>(), length);
     let cells = std::cell::RefCell::new((&mut session, &mut number, &mut whole, &mut longest));
-    let end = runner.run(&(list(0..11), list(1..24), any::<(u8, u8)>()), |(furniture, choices, moment)| {
+    let end = runner.run(&(list(0..11), list(1..15), any::<(u8, u8)>()), |(furniture, choices, moment)| {
         let (session, number, whole, longest) = &mut *cells.borrow_mut();
         **number += 1;
         let case = Case { node: &node, root: node.root(), number: **number };

@@ -216,6 +216,12 @@ impl Session {
         self.try_run(&unit).unwrap().0
     }
 
+    /// Leaves the run as it is, and the lock.
+    pub fn abandon(&mut self) {
+        let unit = program::abandon(self.next());
+        self.run(&unit);
+    }
+
     /// Marks a handler as pending.
     pub fn mark(&mut self, handler: &str) {
         let unit = program::pending(self.next(), handler, true);
@@ -284,10 +290,17 @@ impl Session {
     }
 
     pub fn unwind(&mut self, run: &str) -> Vec<Frame> {
+        self.try_unwind(run).unwrap_or_else(|stuck| panic!("{stuck}"))
+    }
+
+    /// Unwinds; or what it is stuck at.
+    pub fn try_unwind(&mut self, run: &str) -> Result<Vec<Frame>, String> {
         let unit = program::unwind(self.next(), run);
         let (frames, status) = self.try_run(&unit).unwrap();
-        assert!(status == 0 && frames.iter().any(|f| f.tag == "unwound"), "{frames:?}");
-        frames
+        if status == 0 && frames.iter().any(|f| f.tag == "unwound") {
+            return Ok(frames);
+        }
+        Err(frames.iter().map(|frame| format!("{} {}: {}\n", frame.tag, frame.fields.join(" "), frame.text())).collect())
     }
 
     pub fn finish(&mut self) {

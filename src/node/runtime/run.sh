@@ -39,11 +39,23 @@ h_lock() {
     fi
   done
 }
+# What the ops of a run that was killed had not put in its place yet.
+h_sweep() {
+  { while IFS= read -r l; do
+    case $l in 'B '*) ;; *) continue ;; esac
+    h_dec "${l#* * * * * * * * }"
+    y=${l#B }
+    t=${e%/*}/.homelab-$1-${y%% *}
+    { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
+  done <"$S/runs/$1/journal"; } 2>/dev/null
+}
 # run, who, since
 h_begin() {
   [ "$S" ] || { h_f failed begin 'there is no HOME to keep state below'; return 1; }
   [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
   h_lock "$2" "$3" || return
+  h_line "$S/open"
+  [ -z "$v" ] || h_sweep "$v"
   R=$S/runs/$1
   if [ ! -s "$R/journal" ]; then
     # Once another run has begun, nobody resumes the one before it.

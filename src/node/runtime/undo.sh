@@ -62,7 +62,7 @@ h_record() {
   b=$R/before/$8/${p##*/} t=${p%/*}/.homelab-$run-$y
   case $kind in
   put | link | remove | mkdir | attr)
-    { [ -e "$t" ] || [ -h "$t" ]; } && rm -f -- "$t"
+    { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
     case $kind$c in
     mkdira)
       if [ -d "$p" ] && [ ! -h "$p" ]; then e=$(rmdir -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
@@ -76,7 +76,7 @@ h_record() {
       return
       ;;
     attr* | mkdir*)
-      e=$({ chown -h "$6:$7" "$p" && { [ "$c" = l ] || chmod "$5" "$p"; }; } 2>&1) || { h_stick "$y" "$e"; return; }
+      e=$({ chown -h "$6:$7" "$p" && { [ "$c" = l ] || chmod "0000$5" "$p"; }; } 2>&1) || { h_stick "$y" "$e"; return; }
       ;;
     removed)
       if [ -d "$b" ]; then
