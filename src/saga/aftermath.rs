@@ -19,7 +19,9 @@ pub(super) async fn after_failure(orders: &Orders, members: &mut BTreeMap<String
     }
     let told: BTreeMap<String, Failed> = failed.iter().filter_map(|host| Some((host.clone(), what_failed(orders, host, members.get(host)?)))).collect();
     let Some(first) = failed.iter().find_map(|host| told.get(host)) else { return };
-    let reachable: Vec<&String> = hosts.iter().filter(|host| members.get(*host).is_some_and(|member| !matches!(member.failure, Some(Failure::Lost(_))))).collect();
+    // Where nothing was begun, nothing failed either.
+    let there = |member: &Member| member.run.begun && !matches!(member.failure, Some(Failure::Lost(_)));
+    let reachable: Vec<&String> = hosts.iter().filter(|host| members.get(*host).is_some_and(there)).collect();
     let mut running = tokio::task::JoinSet::new();
     for (at, host) in reachable.into_iter().enumerate() {
         let Some(mut member) = members.remove(host) else { continue };
@@ -63,9 +65,6 @@ impl HostRun {
     /// Runs the tasks of `on_failure` of `play`. One that fails does not keep the next from being tried.
     async fn after_failure(&mut self, play: usize, failed: Failed) -> Diagnostics {
         let mut problems = Diagnostics::new();
-        if !self.begun {
-            return problems;
-        }
         self.on.known.failed = Some(Arc::new(failed));
         self.steps_now.outdated();
         if let Err(failure) = self.compile() {

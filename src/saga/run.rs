@@ -301,7 +301,7 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
         let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
-        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Spared | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
             members.insert(host.clone(), member);
             continue;
         }

@@ -179,6 +179,42 @@ fn a_directory_that_was_made_and_given_away_in_one_batch_is_taken_back() {
     }
 }
 
+/// The power went, or the disk was full, in the middle of a journal's line. What is written after it must not make another line of it.
+#[test]
+fn a_journal_line_that_was_cut_off_stays_void() {
+    for sh in ALL {
+        for carried_on in [false, true] {
+            let node = Box_::new(sh);
+            furnish(&node);
+            // What the cut line would name if it were one.
+            fs::write(node.at("keep"), "not ours").unwrap();
+            let before = snapshot(&node.root(), sh != Sh::Busybox);
+            let mut session = node.connect();
+            session.begin("r1");
+            session.perform(&[(1, &put(node.at("old"), "after", 0o600))]).unwrap();
+            session.child.kill().unwrap();
+            session.child.wait().unwrap();
+            let path = node.state().join("runs/r1/journal");
+            let mut journal = fs::File::options().append(true).open(&path).unwrap();
+            write!(journal, "B 2 put a 0 0 0 2_0 {}", node.at("keep")).unwrap();
+            let mut session = node.connect();
+            session.begin("r1");
+            if carried_on {
+                session.perform(&[(3, &put(node.at("new"), "x", 0o600))]).unwrap();
+            }
+            session.unwind("r1");
+            session.unwind("r1");
+            assert_eq!(snapshot(&node.root(), sh != Sh::Busybox), before, "{sh:?} {carried_on}");
+            let text = fs::read_to_string(&path).unwrap();
+            let read = homelab::node::journal::Journal::read(&text).unwrap();
+            let ops: Vec<u32> = read.ops.keys().copied().collect();
+            assert_eq!(ops, if carried_on { vec![1, 3] } else { vec![1] }, "{sh:?} {text}");
+            assert!(read.closed && read.ops.values().all(|stage| *stage == homelab::node::journal::Stage::Undone), "{sh:?} {text}");
+            session.close();
+        }
+    }
+}
+
 #[test]
 fn a_failing_op_stops_the_batch_and_is_undone_too() {
     for sh in ALL {

@@ -54,10 +54,10 @@ pub fn finish(seq: u32, receipts: &BTreeMap<String, (String, String)>, sums: &Su
 pub fn aside(seq: u32) -> Unit {
     // Whatever run this was, nothing more comes in it.
     let text = r#"[ -z "$run" ] || h_note I
-h_wr=$run h_wR=$R
+h_wr=$run h_wR=$R h_wc=$h_cut h_cut=
 run=aside R=$S/aside
 e=$({ rm -rf "$R" && mkdir -p "$R/before" "$R/s" && printf 'homelab-journal 1\n' >"$R/journal"; } 2>&1) || {
-run=$h_wr R=$h_wR
+run=$h_wr R=$h_wR h_cut=$h_wc
 h_f failed aside "$e"
 }"#;
     unit(seq, text.into())
@@ -65,7 +65,7 @@ h_f failed aside "$e"
 
 /// Goes back to the run that [`aside`] left.
 pub fn back(seq: u32) -> Unit {
-    unit(seq, r#"if [ "$run" = aside ]; then rm -rf "$R"; run=$h_wr R=$h_wR; fi"#.into())
+    unit(seq, r#"if [ "$run" = aside ]; then rm -rf "$R"; run=$h_wr R=$h_wR h_cut=$h_wc; fi"#.into())
 }
 
 /// Leaves the run as it is, interrupted, and gives the lock back. Answered by `abandoned`.

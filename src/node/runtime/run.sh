@@ -6,7 +6,7 @@ trap h_bye EXIT
 h_bye() {
   # Where nothing was done, nothing was interrupted.
   if [ "$run" ] && ! grep -q '^[BP] ' "$R/journal"; then h_note E; h_closed; run=; fi 2>/dev/null
-  [ "$run" ] && { printf 'I\n' >>"$R/journal"; sync "$R/journal"; } 2>/dev/null
+  [ "$run" ] && { h_note I; sync "$R/journal"; } 2>/dev/null
   run=
   h_unlock
 }
@@ -42,7 +42,7 @@ h_lock() {
 # What the ops of a run that was killed had not put in its place yet.
 h_sweep() {
   { while IFS= read -r l; do
-    case $l in 'B '*) ;; *) continue ;; esac
+    case $l in *%) continue ;; 'B '*) ;; *) continue ;; esac
     h_dec "${l#* * * * * * * * }"
     y=${l#B }
     t=${e%/*}/.homelab-$1-${y%% *}
@@ -55,7 +55,11 @@ h_begin() {
   [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
   h_lock "$2" "$3" || return
   h_line "$S/open"
-  [ -z "$v" ] || h_sweep "$v"
+  h_cut=
+  if [ "$v" ]; then
+    h_sweep "$v"
+    [ -z "$l" ] || [ "$v" != "$1" ] || h_cut=1
+  fi
   R=$S/runs/$1
   if [ ! -s "$R/journal" ]; then
     # Once another run has begun, nobody resumes the one before it.
@@ -95,7 +99,9 @@ h_dec() {
     esac
   done
 }
-h_note() { printf '%s\n' "$1" >>"$R/journal"; }
+# A line that was cut off, because the disk is full or the power went, is made void by a `%` at its end: it must not become another one.
+h_cut=
+h_note() { printf '%s\n' "${h_cut:+%$nl}$1" >>"$R/journal" && h_cut= || { h_cut=1; return 1; }; }
 # Is this still to go on?
 h_on() {
   [ "$dead" ] && { h_bye; exit 0; }
@@ -111,7 +117,8 @@ h_fail() {
 }
 # Journal lines that must be on disk before what they announce.
 h_journal() {
-  e=$({ printf '%s' "$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && return
+  e=$({ printf '%s' "${h_cut:+%$nl}$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && h_cut= && return
+  h_cut=1
   h_fail "$1" "the journal cannot be written: $e"
   return 1
 }
@@ -166,7 +173,8 @@ h_pending() {
   *) [ "$1" = clear ] && return; v=$v$2$nl ;;
   esac
   [ "$run" ] && h_note "P $1 $2"
-  printf '%s' "$v" >"$S/pending.new" && mv -f "$S/pending.new" "$S/pending" && sync "$S" "$S/pending"
+  printf '%s' "$v" >"$S/pending.new" && mv -f "$S/pending.new" "$S/pending" || return
+  sync "$S" "$S/pending" || :
 }
 # name as one word, value in base64
 h_keep() {

@@ -2,9 +2,12 @@
 h_unwind() {
   run=$1 R=$S/runs/$1
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
+  # What was sent is not needed any more, and the disk may be full.
+  rm -rf "$R/s"
   i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks=
   while IFS= read -r l; do
     case $l in
+    *%) ;;
     [BP]' '*)
       i=$((i + 1))
       eval "j_$i=\$l"
@@ -13,6 +16,7 @@ h_unwind() {
     'U '*) h_u="$h_u${l#U } " ;;
     esac
   done <"$R/journal"
+  [ -z "$l" ] || h_cut=1
   h_i=$i
   while [ "$h_i" -gt 0 ]; do
     eval "h_l=\$j_$h_i"
@@ -35,7 +39,7 @@ h_unwind() {
     set +f
     return 1
   fi
-  h_note X
+  h_note X 2>/dev/null || { h_f failed unwind 'the journal cannot be written, so that this cannot be recorded'; return 1; }
   h_closed
   run=
   h_f unwound "$1" ''
@@ -45,15 +49,17 @@ h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
 # As h_pending, without a record.
 h_mark() {
   h_was=$run run=
-  h_pending "$@"
+  h_pending "$@" 2>/dev/null
+  x=$?
   run=$h_was
+  return $x
 }
 # A record: B number kind class mode uid gid group path, or P set|clear handler
 h_record() {
   set +f
   if [ "$1" = P ]; then
     [ "$2" = set ] && c=clear || c=set
-    h_mark $c "$3"
+    h_mark $c "$3" || { h_stick 0 'the handlers that are pending cannot be written'; return; }
     h_note "U $h_i"
     return
   fi
