@@ -3,21 +3,32 @@
 use crate::node::{Node, WAYS, tried};
 use crate::site::Site;
 use crate::tasks;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the node's disk holds.
 const SIZE: &str = "mode=755,size=64m";
 
-/// Mounts a small disk at `dir`, for this thread and what it starts. It goes with them.
-fn small_disk(dir: &Path) -> nix::Result<()> {
-    std::fs::create_dir_all(dir).unwrap();
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(SIZE))
+/// A small disk, for this thread and what it starts.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn at(dir: PathBuf) -> nix::Result<Disk> {
+        std::fs::create_dir_all(&dir).unwrap();
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+        mount(Some("tmpfs"), &dir, Some("tmpfs"), MsFlags::empty(), Some(SIZE))?;
+        Ok(Disk(dir))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = umount2(&self.0, MntFlags::MNT_DETACH);
+    }
 }
 
 /// Takes all that is left of the disk.
@@ -32,10 +43,13 @@ fn fill(path: &Path) {
 #[test]
 fn the_disk_is_full_from_a_boundary_on() {
     let site = Site::bare();
-    if !nix::unistd::geteuid().is_root() || small_disk(&site.path(".sandbox/pi")).is_err() {
+    let disk = if nix::unistd::geteuid().is_root() { Disk::at(site.path(".sandbox/pi")).ok() } else { None };
+    let Some(disk) = disk else {
         return crate::untested::untested("a full disk needs one that can be mounted, which takes root");
-    }
+    };
     let mut node = Node::new(site);
+    // It goes before the directory that it is mounted at.
+    let _disk = disk;
     let ballast = node.remote.site.path(".sandbox/pi/ballast");
     let (mut back, mut stuck, mut through) = (0, 0, 0);
     for at in tried(1) {
