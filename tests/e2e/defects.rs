@@ -1,5 +1,6 @@
 //! The defects of the best rollback there is, and the laws that users of a saga engine hold it to: one test each, by name. What needs a
-//! real systemd is in `tests/systemd`, what needs a line that drops in `tests/live`, what needs a killed node in `tests/runtime`.
+//! real systemd is in `tests/systemd`, what needs a line that drops in `tests/live`, and the law of the undo
+//! that is run twice in `tests/runtime/undone.rs`.
 
 use crate::site::{Ended, Site};
 use std::time::{Duration, Instant};

@@ -13,3 +13,4 @@ mod random;
 mod shell;
 mod sums;
 mod system;
+mod undone;

@@ -228,7 +228,7 @@ impl Session {
         self.run(&unit);
     }
 
-    /// Sends a unit, and kills the shell and all that it has started a little after so many ops have been answered.
+    /// Sends a unit, and kills the shell and all that it has started a little after so many ops have been answered, or undone.
     pub fn killed_after(mut self, unit: &Unit, ops: usize, microseconds: u64) {
         use nix::sys::signal::{Signal, killpg};
         self.write(&unit.wire(NONCE));
@@ -237,7 +237,7 @@ impl Session {
         while done < ops {
             let n = self.output.read(&mut buffer).unwrap();
             assert!(n > 0, "it ended by itself");
-            done += self.decoder.push(&buffer[..n]).unwrap().iter().filter(|frame| frame.tag == "op").count();
+            done += self.decoder.push(&buffer[..n]).unwrap().iter().filter(|frame| matches!(frame.tag.as_str(), "op" | "undone")).count();
         }
         std::thread::sleep(std::time::Duration::from_micros(microseconds));
         killpg(nix::unistd::Pid::from_raw(self.child.id() as i32), Signal::SIGKILL).unwrap();
