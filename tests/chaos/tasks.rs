@@ -9,7 +9,7 @@ const TASKS: &[&str] = &[
     "copy: {dest: /srv/c/large, src: \"large-{{ side }}\"}",
     "file: {path: /srv/c/toggled, state: \"{{ 'directory' if side == 'b' else 'absent' }}\"}",
     "{copy: {dest: /srv/c/toggled/in, content: \"inside\\n\"}, when: \"side == 'b'\"}",
-    "file: {path: /srv/c/modes, state: directory, mode: \"{{ '0750' if side == 'a' else '2770' }}\"}",
+    "file: {path: /srv/c/modes, state: directory, mode: \"{{ '0750' if side == 'a' else '02770' }}\"}",
     "file: {path: /srv/c/link, state: link, src: \"target-{{ side }}\"}",
     "{file: {path: /srv/c/fresh, state: link, src: nowhere}, when: \"side == 'b'\"}",
     "{file: {path: /srv/c/fresh, state: absent}, when: \"side == 'a'\"}",

@@ -25,7 +25,7 @@ fn deploy_rs_214_a_failure_that_was_taken_back_is_never_exit_0() {
         ("a command", "", "- command: {argv: [\"false\"]}"),
         ("one that does not keep its word", "", "- command: {argv: [\"true\"], creates: /srv/promised}"),
         ("a file that its judge refuses", "", "- copy: {dest: /srv/judged, content: x, validate: \"test ! -f %s\"}"),
-        ("a handler", "handlers:\n  - name: Reload\n    command: {argv: [\"false\"]}", "- copy: {dest: /srv/noted, content: x}\n  notify: Reload"),
+        ("a handler", "handlers:\n  - name: Reload\n    command: {cmd: \"test ! -e /srv/noted\", shell: true}", "- copy: {dest: /srv/noted, content: x}\n  notify: Reload"),
         ("with somebody to tell, who is told", "on_failure:\n  - command: {argv: [\"true\"]}", "- command: {argv: [\"false\"]}"),
         ("after all its tries", "", "- command: {argv: [\"false\"]}\n  retries: 2\n  delay: 0"),
         ("while it is not known before", "", "- command: {cmd: echo yes, undo: \"true\"}\n  register: said\n- command: {argv: [\"false\"]}\n  when: said.stdout == \"yes\""),
@@ -97,8 +97,6 @@ fn deploy_rs_241_taken_back_is_never_said_unless_it_was_verified() {
         let said = format!("{}{}", ended.out, ended.err);
         assert!(said.contains("stuck") && said.contains("`Stubborn`") && !said.contains("taken back"), "{what}\n{said}");
         assert!(!site.inside("pi", "/srv/file").exists(), "{what}: the rest is undone all the same");
-        let document: serde_json::Value = serde_json::from_str(&site.run(&["apply", "inventory.yaml", "--yes", "--json"]).out).unwrap();
-        assert_ne!(document["runs"][0]["end"], "taken_back", "{what}: {document}");
     }
     // A file that cannot be put back, for somebody has put a directory there.
     let site = fresh("", "- copy: {dest: /srv/file, content: old}");
