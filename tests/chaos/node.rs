@@ -85,7 +85,8 @@ impl Node {
     /// Begins an apply of the other side that waits at this boundary; when it does, answers it and what lets it go on.
     pub fn stopped_at(&self, at: usize) -> (Child, File) {
         self.remote.line.expect(Fate::Nothing);
-        let args = Self::args(&["apply", "--yes"], self.other(), at, "none");
+        // Nobody reads what it says until it has ended; a pipe does not hold the diff of a large file.
+        let args = Self::args(&["apply", "--yes", "--no-diff"], self.other(), at, "none");
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let mut child = self.remote.site.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         self.remote.line.controller(child.id());
@@ -116,9 +117,9 @@ impl Node {
                 state.insert(format!("{file} {name}"), fields.to_owned());
             }
         }
-        // A handler that ran once more on what is there again has written it anew.
-        if let Some(loaded) = state.get_mut("srv/c/loaded") {
-            *loaded = without_time(loaded);
+        // A handler that ran once more on what is there again has written it anew, and so has `crontab`, the only one to write these.
+        for (_, what) in state.iter_mut().filter(|(path, _)| *path == "srv/c/loaded" || path.starts_with("var/spool/cron/")) {
+            *what = without_time(what);
         }
         state
     }
