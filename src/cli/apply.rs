@@ -3,11 +3,11 @@
 use super::args::{Care, Diffs, Lock, Narrow, Reach, Selection};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
-use super::plan::{document, problems as problems_json, show_all};
+use super::plan::{document, on_failure, show_all};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
-use super::{Exit, Printer};
+use super::{Exit, Printer, practice, steps};
 use crate::fleet::Surveyed;
 use crate::fleet::event::Events;
 use crate::fleet::survey::Purpose;
@@ -16,7 +16,7 @@ use crate::node::Grade;
 use crate::node::journal::Journal;
 use crate::plan::Outcome;
 use crate::plan::saved::{SavedHost, SavedPlan};
-use crate::saga::{End, HostReport, Orders, StepEnd, perform};
+use crate::saga::{End, HostReport, Orders, Simulate, StepEnd, perform};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +47,9 @@ pub struct Args {
     /// Who holds a node.
     #[command(flatten)]
     pub lock: Lock,
+    /// For practice: let a step fail (any, or the one of this task) after it has been done, and take everything back.
+    #[arg(long, value_name = "TASK", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub simulate_fail: Option<String>,
     /// How closely to look.
     #[command(flatten)]
     pub care: Care,
@@ -77,6 +80,7 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
         true => Some(SavedPlan::read(&args.what)?),
         false => None,
     };
+    practice::fits(args, saved.is_some())?;
     let mut reach = args.reach.clone();
     let mut identity = args.narrow.identity.clone();
     if let Some(saved) = &saved {
@@ -90,6 +94,7 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
     }
     let selection = selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
+    let simulate = practice::simulate(args, &loaded)?;
     let purpose = if args.dry_run { Purpose::Save } else if resuming { Purpose::Resume } else { Purpose::Apply };
     let mut looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
     let adopt = if resuming { super::resume::interrupted(&mut looked, printer).await? } else { BTreeMap::new() };
@@ -97,6 +102,7 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
         still_holds(saved, &looked, printer.masker())?;
     }
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     let planned = looked.problems();
     printer.problems(&planned);
     for surveyed in looked.hosts.iter().filter(|_| !resuming) {
@@ -113,7 +119,9 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
     if args.dry_run || adopt.is_empty() && !looked.hosts.iter().any(Surveyed::acts) {
         tell(command, &looked, printer);
         let cost = looked.spent();
-        if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
+        if simulate.is_some() {
+            printer.note("there is nothing to do, and so nothing that could be made to fail");
+        } else if !args.dry_run && looked.hosts.iter().any(Surveyed::has_work) {
             exit = exit.and(note(&loaded, looked, args, printer).await);
         }
         if printer.verbose > 0 {
@@ -128,10 +136,10 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
     }
     let document = document(command, &looked);
     let cost = looked.spent();
-    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), adopt, printer).await;
+    let (reports, ended) = go(&loaded, looked, args, saved.is_some(), Special { adopt, simulate }, printer).await;
     exit = exit.and(ended);
     if printer.json {
-        let runs: Vec<_> = reports.iter().map(report_json).collect();
+        let runs: Vec<_> = reports.iter().map(steps::json).collect();
         let mut whole = document;
         whole["runs"] = json!(runs);
         printer.out(&format!("{whole}\n"));
@@ -224,7 +232,7 @@ fn agreed(args: &Args, looked: &Looked, adopt: &BTreeMap<String, Journal>, print
         }
     }
     let hosts = looked.hosts.iter().filter(|host| host.acts() || adopt.contains_key(&host.host)).count();
-    Ok(confirm(printer, &format!("Apply this to {}?", count(hosts, "host"))))
+    Ok(confirm(printer, &practice::question(args, &count(hosts, "host"))))
 }
 
 /// Notes on the nodes what is as wished and was not known to be ours: a change of it is drift from now on.
@@ -238,15 +246,34 @@ async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -
 }
 
 fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
-    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), adopt: BTreeMap::new(), break_lock: args.lock.break_lock, all_or_none: saved }
+    Orders {
+        config: loaded.config.clone(),
+        cache: loaded.cache.clone(),
+        events,
+        stop,
+        forks: args.reach.forks.into(),
+        run: run_name(),
+        owner: owner(),
+        adopt: BTreeMap::new(),
+        break_lock: args.lock.break_lock,
+        all_or_none: saved,
+        simulate: None,
+    }
 }
 
-async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, adopt: BTreeMap<String, Journal>, printer: &Printer) -> (Vec<HostReport>, Exit) {
+/// What makes a run another than a plain apply.
+struct Special {
+    adopt: BTreeMap<String, Journal>,
+    simulate: Option<Simulate>,
+}
+
+async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, special: Special, printer: &Printer) -> (Vec<HostReport>, Exit) {
     let left_out = left_out(&looked);
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(on_interrupt(stop.clone(), printer.clone()));
     let (events, progress) = Progress::start(printer, true);
-    let orders = Orders { adopt, ..orders(loaded, args, saved, events, stop) };
+    let Special { adopt, simulate } = special;
+    let orders = Orders { adopt, simulate, ..orders(loaded, args, saved, events, stop) };
     let mut reports = perform(&orders, looked.hosts).await;
     drop(orders);
     watch.abort();
@@ -256,16 +283,16 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, adopt: BT
         printer.problems(&report.problems);
     }
     // Said above already, and not to be missed here.
-    reports.extend(looked.failed.iter().map(|(host, problems)| HostReport {
-        host: host.clone(),
-        steps: Vec::new(),
-        end: if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused },
-        problems: problems.clone(),
-        residue: Vec::new(),
+    reports.extend(looked.failed.iter().map(|(host, problems)| {
+        let end = if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused };
+        HostReport::without_steps(host, end, problems.clone())
     }));
     let place = |host: &String| looked.order.iter().position(|name| name == host);
     reports.sort_by_key(|report| place(&report.host));
     if !printer.json {
+        if printer.verbose > 0 {
+            steps::show(&reports, printer);
+        }
         printer.say(&paint(style::BOLD, "Summary"));
         let mut all: Vec<(&String, String, &[String])> = reports.iter().map(|report| (&report.host, summary(report), &*report.residue)).collect();
         all.extend(left_out.iter().map(|(host, why)| (host, why.clone(), [].as_slice())));
@@ -312,7 +339,7 @@ async fn on_interrupt(stop: Arc<AtomicBool>, printer: Printer) {
 
 fn exit_of(end: End) -> Exit {
     match end {
-        End::AsWished | End::Done => Exit::Ok,
+        End::AsWished | End::Done | End::Spared => Exit::Ok,
         End::Failed | End::Refused | End::Stopped => Exit::Error,
         End::TakenBack => Exit::TakenBack,
         End::Stuck => Exit::Stuck,
@@ -331,19 +358,18 @@ fn summary(report: &HostReport) -> String {
             paint(style::REMOVE, format!("failed: {done} done and left, {} failed{unknown}, {} not begun", report.count(StepEnd::Failed), report.count(StepEnd::NotBegun)))
         }
         End::TakenBack => {
-            let left = report.count(StepEnd::Left);
+            let stays = |step: &&crate::saga::StepReport| step.end == StepEnd::Failed && step.undone == Some(false);
+            let left = report.count(StepEnd::Left) + report.steps.iter().filter(stays).count();
             let rest = if left > 0 { format!(", {left} could not be") } else { String::new() };
-            paint(style::REMOVE, format!("failed and taken back: {} undone{rest}", report.count(StepEnd::Undone)))
+            let how = if report.simulated { "made to fail for practice, and taken back" } else { "failed and taken back" };
+            paint(style::REMOVE, format!("{how}: {} undone{rest}", report.count(StepEnd::Undone)))
         }
         End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed, and then `homelab rollback`"),
         End::Unreachable => paint(style::REMOVE, "not reached"),
+        End::Spared => paint(style::DIM, "nothing done: what was to fail has nothing to do here"),
         End::Refused => paint(style::REMOVE, "refused, nothing done"),
         End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; `homelab resume` goes on, `homelab rollback` takes it back")),
     }
-}
-
-fn report_json(report: &HostReport) -> serde_json::Value {
-    json!({"host": report.host, "end": report.end, "steps": report.steps, "residue": report.residue, "problems": problems_json(&report.problems)})
 }
 
 /// Names a run: sortable, and unlike any other.

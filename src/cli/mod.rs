@@ -14,6 +14,7 @@ pub mod init;
 mod load;
 mod looked;
 pub mod plan;
+mod practice;
 pub mod printer;
 mod progress;
 mod prompt;
@@ -22,6 +23,7 @@ pub mod rollback;
 pub mod schema;
 pub mod secret;
 mod show;
+mod steps;
 pub mod trust;
 
 pub use exit::Exit;

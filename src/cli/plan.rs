@@ -11,6 +11,7 @@ use crate::fleet::survey::Purpose;
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::plan::HostPlan;
 use crate::plan::saved::SavedPlan;
+use crate::playbook::label;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -60,6 +61,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         Err(problems) => return printer.fail("plan", &problems),
     };
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     printer.problems(&looked.problems());
     if let Some(path) = &args.out {
         match save(&loaded, &looked, path, args) {
@@ -104,6 +106,7 @@ fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
     }
     let plans: Vec<(&str, &HostPlan)> = plans.iter().map(|(host, plan)| (host.as_str(), plan)).collect();
     show_plans(&plans, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     printer.problems(&problems);
     if printer.json {
         printer.out(&format!("{}\n", json_of("plan", &plans, &[], &problems)));
@@ -123,6 +126,14 @@ pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
         }
     }
     Exit::of(&looked.problems())
+}
+
+/// One note for each play that has somebody to tell when it fails.
+pub fn on_failure(loaded: &Loaded, printer: &Printer) {
+    for play in loaded.config.plays.iter().filter(|play| !play.on_failure.is_empty() && !play.hosts.is_empty()) {
+        let tasks: Vec<String> = play.on_failure.iter().map(|task| format!("`{}`", label::raw(task))).collect();
+        printer.note(&format!("if a step of `{}` fails, then at last: {}", play.name, tasks.join(", ")));
+    }
 }
 
 fn show_plans(plans: &[(&str, &HostPlan)], diffs: bool, printer: &Printer) {

@@ -43,6 +43,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         dry_run: false,
         start_at: None,
         lock: lock.clone(),
+        simulate_fail: None,
         care: care.clone(),
         diffs: diffs.clone(),
         reach: reach.clone(),

@@ -184,6 +184,13 @@ impl Wire {
         }
     }
 
+    /// Leaves the run where it is, for acts that belong to none (`true`); or goes back to it.
+    pub async fn aside(&mut self, begin: bool) -> Result<Result<(), String>, Trouble> {
+        let make: Make<'_> = Box::new(move |seq| if begin { program::aside(seq) } else { program::back(seq) });
+        let frames = self.call(vec![make], PATIENCE).await?.pop().unwrap_or_default();
+        Ok(frames.iter().find(|frame| frame.tag == "failed").map_or(Ok(()), |frame| Err(frame.text())))
+    }
+
     /// Lets the node go in the middle of the run.
     pub async fn abandon(&mut self) -> Result<(), Trouble> {
         self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
@@ -228,7 +235,7 @@ fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
     for frame in frames.iter().filter(|frame| frame.tag == "op") {
         let Some(op) = frame.number(0).and_then(|op| u32::try_from(op).ok()) else { continue };
         let ran = frames.iter().filter_map(program::ran).find(|(number, _)| *number == op).map(|(_, ran)| ran);
-        done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text()) });
+        done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text(), ran) });
     }
     done
 }

@@ -30,7 +30,7 @@ impl Wire {
         let mut units = self.past_functions();
         units.push(Box::new(program::history));
         let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
-        let state = self.look(&[], false).await?.state;
+        let state = self.look(&[], None).await?.state;
         let journals = frames.iter().filter(|frame| frame.tag == "journal");
         let read = |frame: &Frame| {
             let text = frame.text();

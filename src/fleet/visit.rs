@@ -74,7 +74,7 @@ async fn one(visit: &Visit, host: &str) -> Result<Visited, Diagnostics> {
 /// Whether the runs of `host` are those of the identity that its `become` gives. Its tasks say; where they cannot be
 /// compiled, which must keep nobody from taking something back, its plays and its inventory do.
 fn privileged(visit: &Visit, host: &str) -> bool {
-    let known = Known { facts: visit.cache.facts(&cache_name(&visit.config.inventory, host)), hosts: Arc::new(Hosts::new(BTreeMap::new())), registered: BTreeMap::new() };
+    let known = Known { facts: visit.cache.facts(&cache_name(&visit.config.inventory, host)), hosts: Arc::new(Hosts::new(BTreeMap::new())), registered: BTreeMap::new(), failed: None };
     match compile_all(&visit.config, host, &known) {
         Ok(plays) => wants_privilege(&plays),
         Err(_) => {

@@ -44,8 +44,8 @@ pub enum Begun {
 pub enum Done {
     /// It ran; a command's result.
     Ok(Option<Ran>),
-    /// It failed; in the node's words.
-    Failed(String),
+    /// It failed; in the node's words, and a command's result.
+    Failed(String, Option<Ran>),
 }
 
 /// What came of taking a run back.

@@ -20,7 +20,8 @@
 //! | `I` | the program stopped here: the line dropped, or the controller abandoned the run |
 //! | `X` / `E since` | everything was taken back / the run ended |
 //!
-//! In paths and labels `%` and newline are `%25` and `%0A`. Times are the controller's, in seconds since 1970.
+//! In paths and labels `%` and newline are `%25` and `%0A`. Times are the controller's, in seconds since 1970. A line that ends with `%`
+//! was cut off and then written on after: it counts for nothing.
 //!
 //! Beside it, once the run has ended: `receipts` (all of the node's, before it), `wrote` (the same after it) and `after`: what
 //! [`Stamp`] reads, for each path of its file ops.
@@ -117,7 +118,7 @@ impl Journal {
         }
         let mut journal = Journal::default();
         let mut records: Vec<Option<u32>> = Vec::new();
-        for line in lines {
+        for line in lines.filter(|line| !line.ends_with('%')) {
             journal.record(line, &mut records);
         }
         journal.closed = matches!(journal.state, State::Done | State::TakenBack);
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_cut_off_line_counts_for_nothing() {
-        let text = "homelab-journal 1\nR r1 7 me at home\nB 1 put f 644 0 0 1_0 /a b\nP set h\nB 2 mkdir a 0 0 0 1_0 /c\nD 1\nU 3\nD 2";
+        let text = "homelab-journal 1\nR r1 7 me at home\nB 1 put f 644 0 0 1_0 /a b\nP set h\nB 2 mkdir a 0 0 0 1_0 /c\nD 1\nU 3\nB 3 put a 0 0 0 3_0 /d%\nD 2";
         let journal = Journal::read(text).unwrap();
         assert_eq!((journal.run.as_str(), journal.since, journal.owner.as_str()), ("r1", 7, "me at home"));
         assert_eq!(journal.ops, [(1, Stage::Done), (2, Stage::Undone)].into());

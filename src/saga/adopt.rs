@@ -31,7 +31,7 @@ impl HostRun {
                     Came::Failed => StepEnd::Failed,
                     Came::Half => StepEnd::Unknown,
                 };
-                self.steps.push(StepReport { key: format!("{}/{op}", journal.run), label: told.label.clone(), mark: None, end });
+                self.steps.push(StepReport::new(format!("{}/{op}", journal.run), told.label.clone(), None, end));
             }
             let last = self.steps.len().saturating_sub(1);
             self.op_steps.entry(*op).or_insert(last);

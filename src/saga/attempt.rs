@@ -12,6 +12,7 @@ use crate::plan::Outcome;
 use crate::playbook::{Body, Step};
 use crate::resource::Block;
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 impl HostRun {
     /// Acts and verifies; a step with `retries` gets its further tries here.
@@ -20,7 +21,7 @@ impl HostRun {
         let (mut tries, delay, _) = self.patience(last.line);
         let index = last.line;
         let mut end = self.attempt(&acts).await;
-        while let (Err(Failure::Step(_)), true) = (&end, tries > 0) {
+        while let (Err(Failure::Step(_)), true) = (&end, tries > 0 && !self.practised()) {
             tries -= 1;
             tokio::time::sleep(delay).await;
             self.at_boundary()?;
@@ -78,7 +79,9 @@ impl HostRun {
         let label = |act: &&Act| masker.mask(&self.on.plan.lines[act.line].label).into_owned();
         let labels: Vec<(u32, String)> = acts.iter().filter(|act| !act.change.ops.is_empty()).map(|act| (act.first, label(&act))).collect();
         let steps: Vec<Named<'_>> = labels.iter().map(|(first, label)| Named { first: *first, label }).collect();
+        let since = SystemTime::now();
         let acted = self.on.wire.act(&marks, &ops, &steps, &probes, timeout).await;
+        acts.iter().for_each(|act| self.begun_at(act.line, since));
         if acted.is_err() {
             acts.iter().for_each(|act| self.set(act.line, StepEnd::Unknown));
         }
@@ -96,8 +99,9 @@ impl HostRun {
             for (number, _) in act.ops() {
                 match done.get(&number) {
                     Some(Done::Ok(output)) => ran = output.clone().or(ran),
-                    Some(Done::Failed(why)) => {
+                    Some(Done::Failed(why, ran)) => {
                         self.set(act.line, StepEnd::Failed);
+                        self.said(act.line, ran.as_ref());
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
                         return Err(self.failed(&label, why));
                     }
@@ -107,7 +111,9 @@ impl HostRun {
                     }
                 }
             }
+            self.said(act.line, ran.as_ref());
             self.verify(act.line, &label)?;
+            self.rehearse(act.line, &label)?;
             self.events.tell(&self.on.host, What::Done(label, act.change.mark));
             let line = &self.on.plan.lines[act.line];
             let (notify, handler) = (line.notify.clone(), line.handler.clone());

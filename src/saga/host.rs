@@ -1,8 +1,10 @@
 //! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
 
+use super::practice::Practice;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
-use super::{End, Failure, HostReport};
+use super::verified::Before;
+use super::Failure;
 use crate::fleet::event::{Events, What};
 use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
@@ -10,7 +12,7 @@ use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::{Answers, Cause, Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
-use crate::plan::{Change, Line, Mark, Outcome, digest, divergence};
+use crate::plan::{Change, Line, Outcome, digest, divergence};
 use crate::playbook::{Body, Config, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +43,12 @@ pub struct HostRun {
     pub(super) held: BTreeSet<String>,
     pub(super) items: Items,
     pub(super) steps_now: StepsNow,
+    /// What is to be made to fail, for practice.
+    pub(super) practice: Option<Practice>,
+    /// What was there before the first act.
+    pub(super) before: Before,
+    /// What came of the tasks of `on_failure`.
+    pub(super) aftermath: Vec<StepReport>,
 }
 
 /// How often a node that another run holds is asked again.
@@ -82,6 +90,9 @@ impl HostRun {
             held,
             items: Items::new(),
             steps_now: StepsNow::default(),
+            practice: None,
+            before: Before::default(),
+            aftermath: Vec::new(),
         };
         host.index();
         host
@@ -121,7 +132,9 @@ impl HostRun {
             }
             Ok(Begun::Yes(now)) => {
                 self.begun = true;
-                self.preflight(&lines, &now)
+                self.preflight(&lines, &now)?;
+                self.note_before(&now);
+                Ok(())
             }
         }
     }
@@ -211,7 +224,7 @@ impl HostRun {
                     let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
                     let first = self.staged.get(&index).copied().unwrap_or_default();
                     batch.push(Act { line: index, change, first });
-                    if !file_ops || batch.len() >= 128 {
+                    if !file_ops || batch.len() >= 128 || self.practises(index) {
                         self.flush(&mut batch).await?;
                     }
                 }
@@ -311,6 +324,7 @@ impl HostRun {
                 }
                 Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {
                     self.report(index, None, StepEnd::AsWished);
+                    self.begun_at(index, std::time::SystemTime::now());
                     self.held.insert(key);
                     if let Some(id) = &handler {
                         self.on.wire.handled(id).await?;
@@ -319,6 +333,7 @@ impl HostRun {
                         Some(Step { body: Body::Resource(resource), .. }) => said(resource.as_ref(), &self.on.world).cloned(),
                         _ => None,
                     };
+                    self.said(index, ran.as_ref());
                     self.register(index, false, ran.as_ref().map(|ran| (ran.rc, ran.stdout.as_str(), ran.stderr.as_str()))).await?;
                 }
             }
@@ -355,23 +370,6 @@ impl HostRun {
         self.perform(std::mem::take(batch)).await
     }
 
-    pub(super) fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
-        let line = &self.on.plan.lines[index];
-        if let Some(at) = self.steps_now.reported.get(&line.key) {
-            return *at;
-        }
-        self.steps_now.reported.insert(line.key.clone(), self.steps.len());
-        self.steps.push(StepReport { key: line.key.clone(), label: line.label.clone(), mark, end });
-        self.steps.len() - 1
-    }
-
-    pub(super) fn set(&mut self, index: usize, end: StepEnd) {
-        let at = self.steps_now.reported.get(&self.on.plan.lines[index].key);
-        if let Some(step) = at.and_then(|at| self.steps.get_mut(*at)) {
-            step.end = end;
-        }
-    }
-
     /// Writes the receipt and lets the node go.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         if self.begun {
@@ -387,10 +385,5 @@ impl HostRun {
             let _ = self.on.wire.abandon().await;
             self.begun = false;
         }
-    }
-
-    /// What came of it.
-    pub fn report_of(self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
-        HostReport { host: self.on.host, steps: self.steps, end, problems, residue }
     }
 }

@@ -1,7 +1,9 @@
 //! A run over many hosts: play by play, in the play's batches, all hosts of a batch at once; and who is taken back
 //! when one of them fails.
 
+use super::aftermath::after_failure;
 use super::host::HostRun;
+use super::practice::Simulate;
 use super::report::StepEnd;
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
@@ -40,14 +42,18 @@ pub struct Orders {
     pub break_lock: bool,
     /// One host that is not what the plan was made from stops all of them (a saved plan).
     pub all_or_none: bool,
+    /// A step is to fail, for practice: then all is taken back, whatever the plays say.
+    pub simulate: Option<Simulate>,
 }
 
 /// A host on its way through the run.
-struct Member {
-    run: HostRun,
-    failure: Option<Failure>,
-    end: Option<End>,
+pub(super) struct Member {
+    pub(super) run: HostRun,
+    pub(super) failure: Option<Failure>,
+    pub(super) end: Option<End>,
     residue: Vec<String>,
+    /// What went wrong in `on_failure`.
+    pub(super) afterwards: Diagnostics,
 }
 
 /// Performs the plans of `hosts`. The reports come in the order of `hosts`.
@@ -57,13 +63,16 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     for surveyed in hosts {
         order.push(surveyed.host.clone());
         let adopted = orders.adopt.get(&surveyed.host);
-        let end = (adopted.is_none() && !surveyed.has_work()).then_some(End::AsWished);
+        let mut end = (adopted.is_none() && !surveyed.has_work()).then_some(End::AsWished);
         let mut run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
         run.on.wire.break_lock = orders.break_lock;
         if let Some(journal) = adopted {
             run.adopt(journal);
         }
-        members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
+        if let Some(simulate) = orders.simulate.as_ref().filter(|_| end.is_none()) {
+            end = (!run.practise(simulate)).then(|| if run.on.acts() { End::Spared } else { End::AsWished });
+        }
+        members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new(), afterwards: Diagnostics::new() });
     }
     let everyone: Vec<String> = order.clone();
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
@@ -86,6 +95,9 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         let kept = members.iter().map(|(host, member)| (host.clone(), member.run.kept())).collect();
         members.values_mut().for_each(|member| member.run.share(&kept));
     }
+    if orders.simulate.is_some() {
+        leave_nothing(&mut members).await;
+    }
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         match member.run.finish().await {
             Ok(()) => {
@@ -102,7 +114,8 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         .map(|host| {
             let Some(member) = members.remove(host) else { return ended_early(host) };
             let end = member.end.unwrap_or(End::Failed);
-            let problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
+            let mut problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
+            problems.0.extend(member.afterwards.0);
             orders.events.tell(host, What::Finished(String::new()));
             member.run.report_of(end, problems, member.residue)
         })
@@ -112,7 +125,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
 /// A host whose part of the run broke off inside this program: it must not be missing from what is reported.
 fn ended_early(host: &str) -> HostReport {
     let problem = Diagnostic::new(Kind::Failed, format!("{host}: performing it ended early, through a defect of homelab")).hint("plan again to see how far it came");
-    HostReport { host: host.to_owned(), steps: Vec::new(), end: End::Failed, problems: problem.into(), residue: Vec::new() }
+    HostReport::without_steps(host, End::Failed, problem.into())
 }
 
 impl Member {
@@ -197,13 +210,16 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         // Whoever got lost under way has failed the play too, but cannot be asked to take anything back.
         let failed: Vec<String> = going.into_iter().filter(|host| members.get(host).is_none_or(Member::failed)).collect();
         failures += failed.len();
-        let back = match play.rollback {
+        let rollback = if orders.simulate.is_some() && play.rollback == Rollback::None { Rollback::Host } else { play.rollback };
+        let back = match rollback {
             Rollback::None => Vec::new(),
             Rollback::Host => failed.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect(),
             Rollback::Play if failed.is_empty() => Vec::new(),
             Rollback::Play => reached.clone(),
         };
         take_back(members, &back, &failed).await;
+        let told: Vec<String> = play.hosts.iter().filter(|host| failed.contains(host) || back.contains(host)).cloned().collect();
+        after_failure(orders, members, index, &told, &failed).await;
         if play.rollback == Rollback::Play && !failed.is_empty() {
             break;
         }
@@ -226,6 +242,23 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     // Whoever stays as it is must not keep its lock.
     for member in members.values_mut().filter(|member| member.failure.is_some()) {
         member.run.abandon().await;
+    }
+}
+
+/// Whoever came to the end of a practice without the failure that was asked for is taken back all the same.
+async fn leave_nothing(members: &mut BTreeMap<String, Member>) {
+    let late: Vec<String> = members.iter().filter(|(_, member)| member.end.is_none()).map(|(host, _)| host.clone()).collect();
+    for host in &late {
+        if let Some(member) = members.get_mut(host) {
+            let failure = member.run.rehearsed_nothing();
+            member.fail(failure);
+        }
+    }
+    take_back(members, &late, &late).await;
+    for host in &late {
+        if let Some(member) = members.get_mut(host) {
+            member.run.abandon().await;
+        }
     }
 }
 
@@ -278,7 +311,7 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
         let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
-        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Spared | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
             members.insert(host.clone(), member);
             continue;
         }

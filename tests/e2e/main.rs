@@ -6,10 +6,15 @@ mod site;
 
 mod apply;
 mod chains;
+mod defects;
 mod facts;
 mod failing;
 mod large;
+mod on_failure;
 mod past;
 mod plans;
+mod report;
 mod review;
+mod saga;
 mod secrets;
+mod simulate;

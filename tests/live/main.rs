@@ -20,4 +20,5 @@ mod killed;
 mod large;
 mod names;
 mod past;
+mod orphans;
 mod watched;

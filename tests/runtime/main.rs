@@ -10,6 +10,8 @@ mod past;
 mod channel;
 mod cost;
 mod quoting;
+mod random;
 mod shell;
 mod sums;
 mod system;
+mod undone;

@@ -61,7 +61,8 @@ fn path(op: &Op) -> &str {
     }
 }
 
-/// How many of the first ops may be captured together: what one of them takes away or redirects, no other of them touches.
+/// How many of the first ops may be captured together: what one of them takes away or redirects, no other of them touches; and
+/// none finds at its path what another one has left there, for it is captured before either is done.
 fn together(ops: &[(u32, &Op)]) -> usize {
     let related = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|r| r.starts_with('/')) || b.strip_prefix(a).is_some_and(|r| r.starts_with('/'));
     let mut moving: Vec<&str> = Vec::new();
@@ -69,7 +70,7 @@ fn together(ops: &[(u32, &Op)]) -> usize {
     for (i, (_, op)) in ops.iter().enumerate().take(CAPTURE) {
         let here = path(op);
         let moves = matches!(op, Op::Remove { .. } | Op::Link { .. });
-        if !op.is_file_op() || moving.iter().any(|m| related(here, m)) || (moves && seen.iter().any(|s| related(here, s))) {
+        if !op.is_file_op() || seen.contains(&here) || moving.iter().any(|m| related(here, m)) || (moves && seen.iter().any(|s| related(here, s))) {
             return i;
         }
         if moves {
@@ -145,10 +146,10 @@ fn files(unit: &mut Unit, ops: &[(u32, &Op)]) {
                 continue;
             }
             Op::Mkdir { mode, owner: o, group: g, .. } => {
-                unit.push(format!("h_mkdir '{numbers}' {mode:04o} '{}'{paths}\n", owner(o, g)));
+                unit.push(format!("h_mkdir '{numbers}' {mode:05o} '{}'{paths}\n", owner(o, g)));
             }
             Op::Attr { mode, owner: o, group: g, .. } => {
-                let mode = mode.map(|mode| format!("{mode:04o}")).unwrap_or_default();
+                let mode = mode.map(|mode| format!("{mode:05o}")).unwrap_or_default();
                 unit.push(format!("h_attr '{numbers}' '{mode}' '{}'{paths}\n", owner(o, g)));
             }
             Op::Link { path, target } => unit.push(format!("h_link {number} {} {}\n", quote(target), quote(path))),
@@ -197,7 +198,7 @@ fn dress(unit: &mut Unit, ops: &[(u32, &Op)]) {
         }
     }
     let chown = owners.into_iter().map(|(owner, files)| (format!("chown {owner}"), files));
-    let chmod = modes.into_iter().map(|(mode, files)| (format!("chmod {mode:04o}"), files));
+    let chmod = modes.into_iter().map(|(mode, files)| (format!("chmod {mode:05o}"), files));
     for (command, files) in chown.chain(chmod) {
         let numbers: Vec<String> = files.iter().map(|(number, _)| number.to_string()).collect();
         let files: Vec<&str> = files.iter().map(|(_, file)| file.as_str()).collect();

@@ -81,6 +81,25 @@ pub fn finish_at(seq: u32, receipts: &BTreeMap<String, (String, String)>, sums: 
     unit(seq, format!("h_finish {} {} {at}", quote(&text), quote(&sums)))
 }
 
+/// Between this and [`back`], acts belong to no run: they are in no journal, nothing takes them back, and no later run is kept
+/// out by them. The lock stays held. Answered by `failed aside` with the reason if that cannot be.
+pub fn aside(seq: u32) -> Unit {
+    // Whatever run this was, nothing more comes in it.
+    let text = r#"[ -z "$run" ] || h_note I
+h_wr=$run h_wR=$R h_wc=$h_cut h_cut=
+run=aside R=$S/aside
+e=$({ rm -rf "$R" && mkdir -p "$R/before" "$R/s" && printf 'homelab-journal 1\n' >"$R/journal"; } 2>&1) || {
+run=$h_wr R=$h_wR h_cut=$h_wc
+h_f failed aside "$e"
+}"#;
+    unit(seq, text.into())
+}
+
+/// Goes back to the run that [`aside`] left.
+pub fn back(seq: u32) -> Unit {
+    unit(seq, r#"if [ "$run" = aside ]; then rm -rf "$R"; run=$h_wr R=$h_wR h_cut=$h_wc; fi"#.into())
+}
+
 /// Leaves the run as it is, interrupted, and gives the lock back. Answered by `abandoned`.
 pub fn abandon(seq: u32) -> Unit {
     unit(seq, "h_abandon".into())

@@ -12,7 +12,7 @@ mod state;
 mod system;
 
 pub use act::{Named, act, act_as};
-pub use control::{abandon, begin, changed, finish, finish_at, history, keep, pending, reopen, take_back, take_over, unwind};
+pub use control::{abandon, aside, back, begin, changed, finish, finish_at, history, keep, pending, reopen, take_back, take_over, unwind};
 pub use look::look;
 pub use read::{Look, NodeState, Owner, ProtocolError, Sums, ran, read_look};
 pub use stage::{CHUNK, Part, chunk_header, chunks, stage};

@@ -24,7 +24,7 @@ h_tab() {
   case $2 in
   -l) cat "$a/$1" ;;
   -r) rm -f "$a/$1" ;;
-  *) cat >"$a/$1.new" && chmod 600 "$a/$1.new" && chown "$1" "$a/$1.new" && mv -f "$a/$1.new" "$a/$1" ;;
+  *) cat >"$a/$1.new" && chmod 600 "$a/$1.new" && chown "$1" "$a/$1.new" && mv -f "$a/$1.new" "$a/$1" || { rm -f "$a/$1.new"; return 1; } ;;
   esac
 }
 # number, user, then the text unless it is to go

@@ -16,7 +16,7 @@ h_changed() {
   fi
   h_w=$nl h_t=
   while IFS= read -r l; do
-    case $l in 'B '*) k=${l#B * } ;; *) continue ;; esac
+    case $l in *%) continue ;; 'B '*) k=${l#B * } ;; *) continue ;; esac
     case $k in 'mkdir a '*) h_t=$h_t${l#* * * * * * * * }$nl ;; esac
     case ${k%% *} in put | mkdir | link | attr) h_w=$h_w${l#* * * * * * * * }$nl ;; esac
   done <"$R/journal"
@@ -36,7 +36,7 @@ h_reopen() {
   [ -s "$S/runs/$1/journal" ] || { h_f failed reopen "there is no run $1 here"; return 1; }
   h_lock "$2" "$3" "$4" || return
   run=$1 R=$S/runs/$1
-  h_mend
+  h_cutoff
   h_note "O $3 $2"
   h_f begun "$1" ''
 }

@@ -7,7 +7,7 @@ h_bye() {
   [ "$H" ] && ! h_mine && H= run=
   # Where nothing was done, nothing was interrupted.
   if [ "$run" ] && ! grep -q '^[BPK] ' "$R/journal"; then h_note E; h_closed; run=; fi 2>/dev/null
-  [ "$run" ] && { printf 'I\n' >>"$R/journal"; sync "$R/journal"; } 2>/dev/null
+  [ "$run" ] && { h_note I; sync "$R/journal"; } 2>/dev/null
   run=
   h_unlock
 }
@@ -50,11 +50,24 @@ h_lock() {
     fi
   done
 }
+# What the ops of a run that was killed had not put in its place yet.
+h_sweep() {
+  { while IFS= read -r l; do
+    case $l in *%) continue ;; 'B '*) ;; *) continue ;; esac
+    h_dec "${l#* * * * * * * * }"
+    y=${l#B }
+    t=${e%/*}/.homelab-$1-${y%% *}
+    { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
+  done <"$S/runs/$1/journal"; } 2>/dev/null
+}
 # run, who, since, y to take the lock over
 h_begin() {
   [ "$S" ] || { h_f failed begin 'there is no HOME to keep state below'; return 1; }
   [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
   h_lock "$2" "$3" "$4" || return
+  h_line "$S/open"
+  [ -z "$v" ] || h_sweep "$v"
+  h_cut=
   R=$S/runs/$1
   if [ ! -s "$R/journal" ]; then
     # Once another run has begun, nobody resumes the one before it.
@@ -62,7 +75,9 @@ h_begin() {
     h_line "$S/number"
     e=$({ mkdir -p "$R/before" "$R/s" && printf '%s\n' $((${v:-0} + 1)) >"$S/number" &&
       printf 'homelab-journal 1\nR %s %s %s\nQ %s\n' "$1" "$3" "$2" $((${v:-0} + 1)) >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
-  else h_mend && h_note "O $3 $2"
+  else
+    h_cutoff
+    h_note "O $3 $2"
   fi
   run=$1
   printf '%s\n' "$1" >"$S/open"
@@ -95,13 +110,14 @@ h_dec() {
     esac
   done
 }
-h_note() { h_mine && { printf '%s\n' "$1" >>"$R/journal" || h_mend; }; }
-# A line that was cut off must not become the beginning of another.
-h_mend() {
-  v=
-  while IFS= read -r l; do v=$v$l$nl; done <"$R/journal"
-  [ -z "$l" ] || dd if=/dev/null of="$R/journal" bs=1 seek=${#v} 2>/dev/null
+# A line that was cut off, because the disk is full or the power went, is made void by a `%` at its end: it must not become another one.
+h_cut=
+h_cutoff() {
+  h_cut=
+  while IFS= read -r l; do :; done <"$R/journal"
+  [ -z "$l" ] || h_cut=1
 }
+h_note() { h_mine && { printf '%s\n' "${h_cut:+%$nl}$1" >>"$R/journal" && h_cut= || { h_cut=1; return 1; }; }; }
 # Is this still to go on?
 h_on() {
   [ "$dead" ] && { h_bye; exit 0; }
@@ -118,10 +134,9 @@ h_fail() {
 # Journal lines that must be on disk before what they announce.
 h_journal() {
   h_ours || return
-  e=$({ printf '%s' "$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && return
-  a=$e
-  h_mend
-  h_fail "$1" "the journal cannot be written: $a"
+  e=$({ printf '%s' "${h_cut:+%$nl}$2" >>"$R/journal" && if [ "$3" ]; then sync -f "$R" || sync; else sync "$R/journal" || sync; fi; } 2>&1) && h_cut= && return
+  h_cut=1
+  h_fail "$1" "the journal cannot be written: $e"
   return 1
 }
 # What the batch made is on disk when the batch is answered.
@@ -221,7 +236,8 @@ h_pending() {
   *) [ "$1" = clear ] && return; v=$v$2$nl ;;
   esac
   [ "$run" ] && h_note "P $1 $2"
-  printf '%s' "$v" >"$S/pending.new" && mv -f "$S/pending.new" "$S/pending" && sync "$S" "$S/pending"
+  printf '%s' "$v" >"$S/pending.new" && mv -f "$S/pending.new" "$S/pending" || return
+  sync "$S" "$S/pending" || :
 }
 # name as one word, value in base64. What was kept before the run is no part of the journal: it may be secret.
 h_keep() {

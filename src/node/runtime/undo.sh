@@ -3,9 +3,12 @@ h_unwind() {
   h_ours || return
   run=$1 R=$S/runs/$1
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
+  # What was sent is not needed any more, and the disk may be full.
+  rm -rf "$R/s"
   i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay=
   while IFS= read -r l; do
     case $l in
+    *%) ;;
     [BP]' '*)
       i=$((i + 1))
       eval "j_$i=\$l"
@@ -16,6 +19,7 @@ h_unwind() {
     E*) h_ended=1 ;;
     esac
   done <"$R/journal"
+  [ -z "$l" ] || h_cut=1
   h_note W
   # What is pending although the run came to its end, others have notified.
   if [ "$h_ended" ]; then h_slurp "$S/pending"; h_stay=$nl$v; fi
@@ -46,7 +50,7 @@ h_unwind() {
     set +f
     return 1
   fi
-  h_note X
+  h_note X 2>/dev/null || { h_f failed unwind 'the journal cannot be written, so that this cannot be recorded'; return 1; }
   h_closed
   run=
   h_prune
@@ -108,15 +112,17 @@ h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
 # As h_pending, without a record.
 h_mark() {
   h_was=$run run=
-  h_pending "$@"
+  h_pending "$@" 2>/dev/null
+  x=$?
   run=$h_was
+  return $x
 }
 # A record: B number kind class mode uid gid group path, or P set|clear handler
 h_record() {
   set +f
   if [ "$1" = P ]; then
     [ "$2" = set ] && c=clear || c=set
-    h_mark $c "$3"
+    h_mark $c "$3" || { h_stick 0 'the handlers that are pending cannot be written'; return; }
     h_note "U $h_i"
     return
   fi
@@ -125,7 +131,7 @@ h_record() {
   b=$R/before/$8/${p##*/} t=${p%/*}/.homelab-$run-$y
   case $kind in
   put | link | remove | mkdir | attr)
-    { [ -e "$t" ] || [ -h "$t" ]; } && rm -f -- "$t"
+    { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
     # What is in the way goes out of it.
     if [ "$h_force" ] && [ -d "$p" ] && [ ! -h "$p" ]; then
       case $kind$c in
@@ -147,7 +153,7 @@ h_record() {
       return
       ;;
     attr* | mkdir*)
-      e=$({ chown -h "$6:$7" "$p" && { [ "$c" = l ] || chmod "$5" "$p"; }; } 2>&1) || { h_stick "$y" "$e"; return; }
+      e=$({ chown -h "$6:$7" "$p" && { [ "$c" = l ] || chmod "0000$5" "$p"; }; } 2>&1) || { h_stick "$y" "$e"; return; }
       ;;
     removed)
       if [ -d "$b" ]; then
