@@ -183,7 +183,7 @@ pub fn problems(problems: &Diagnostics) -> Vec<Value> {
 
 fn line(line: &crate::plan::Line) -> Value {
     use crate::plan::Outcome;
-    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "divergence": line.divergence});
+    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "guard": line.guard, "divergence": line.divergence});
     let more = match &line.outcome {
         Outcome::AsWished | Outcome::Holds => json!({"outcome": "as_wished"}),
         Outcome::Skipped(why) => json!({"outcome": "skipped", "why": why}),

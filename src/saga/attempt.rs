@@ -42,7 +42,7 @@ impl HostRun {
         let line = &self.on.plan.lines[index];
         let (play, handler) = (line.play, line.handler.clone());
         let Some(step) = self.step(index) else { return Ok(None) };
-        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
+        match plan_step((play, self.config.plays[play].guard), step, handler, &mut world, &mut problems).outcome {
             _ if !problems.is_empty() => Err(Failure::Step(problems)),
             Outcome::Change(change) => {
                 let act = Act { line: index, first: self.number(&change), change };

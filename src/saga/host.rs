@@ -250,6 +250,7 @@ impl HostRun {
                 id: None,
                 outcome: Outcome::Later(Cause("notified".into())),
                 notify: Vec::new(),
+                guard: None,
                 divergence: None,
             });
             self.fresh(self.on.plan.lines.len() - 1).await?;
@@ -293,9 +294,13 @@ impl HostRun {
             let handler = self.on.plan.lines[index].handler.clone();
             let play = self.on.plan.lines[index].play;
             let Some(step) = self.step(index) else { continue };
-            let line = plan_step(play, step, handler.clone(), &mut world, &mut problems);
+            let line = plan_step((play, self.config.plays[play].guard), step, handler.clone(), &mut world, &mut problems);
             if !problems.is_empty() {
                 return Err(Failure::Step(problems));
+            }
+            // What has been said of it holds: a handler is guarded for what has notified it.
+            if line.guard.is_some() {
+                self.on.plan.lines[index].guard = line.guard;
             }
             match line.outcome {
                 Outcome::Change(change) => {

@@ -8,6 +8,7 @@ mod apply;
 mod look;
 mod channel;
 mod cost;
+mod guard;
 mod quoting;
 mod shell;
 mod sums;

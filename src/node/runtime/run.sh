@@ -39,10 +39,23 @@ h_lock() {
     fi
   done
 }
+# Whether no guard but this run's own watches the node. One that is not there any more, for want of a hook at boot, is started.
+h_free() {
+  h_line "$S/guard/armed"
+  case $v in "$1 "*) return ;; '') h_line "$S/guard/firing" ;; esac
+  [ "$v" ] || return 0
+  l=$v
+  h_line "$S/guard/pid"
+  set -- "$1" $v
+  if [ $# -lt 3 ] || ! h_born "$2" || [ "$v" != "$3" ]; then (sh "$S/guard/run" </dev/null >/dev/null 2>&1 &); fi
+  h_f guarded '' "$l"
+  return 75
+}
 # run, who, since
 h_begin() {
   [ "$S" ] || { h_f failed begin 'there is no HOME to keep state below'; return 1; }
   [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
+  h_free "$1" || return
   h_lock "$2" "$3" || return
   R=$S/runs/$1
   if [ ! -s "$R/journal" ]; then
