@@ -81,6 +81,16 @@ h_reload() {
   e=$(systemctl daemon-reload 2>&1) && h_done "$1" || h_fail "$1" "$e"
 }
 u_reload() { h_again="$h_again $h_i:$2"; }
+# By its path: busybox's shell would not look for a file.
+h_restart() {
+  if [ -d /run/systemd/system ]; then systemctl reboot; return; fi
+  IFS=:
+  for p in $PATH; do
+    [ -x "$p/reboot" ] && { unset IFS; "$p/reboot"; return; }
+  done
+  unset IFS
+  return 127
+}
 # number, message, seconds that the controller needs to come back. Which boot it was is in the journal: nobody needs a clock.
 h_reboot() {
   y=$1
@@ -91,7 +101,7 @@ h_reboot() {
   sync
   (
     sleep 1
-    if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
+    h_restart
   ) </dev/null >/dev/null 2>&1 &
   h_f rebooting "$y $boot" ''
 }

@@ -70,7 +70,7 @@ h_fire() {
     # What was read at boot is what has just been taken back.
     if [ "$c" ] && [ "$h_b" != "$boot" ]; then
       sync
-      if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
+      h_restart
     fi
   else h_unguard
   fi
