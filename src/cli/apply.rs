@@ -39,6 +39,12 @@ pub struct Args {
     /// Only plan.
     #[arg(long)]
     pub dry_run: bool,
+    /// The nodes take all of it back after this time, unless `homelab keep` comes first: `90s`, `10m`.
+    ///
+    /// The time begins anew with everything that is done, and for the last time when the run ends. A node that reboots on
+    /// its own takes it back at once.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub trial: Option<u64>,
     /// Begin at the first task with this name.
     #[arg(long, value_name = "TASK")]
     pub start_at: Option<String>,
@@ -51,6 +57,15 @@ pub struct Args {
     /// How to reach the nodes.
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// Whole seconds.
+fn duration(text: &str) -> Result<u64, String> {
+    match crate::lang::duration::parse_duration(&crate::lang::Value::from(text)) {
+        Ok(duration) if duration.as_secs() > 0 => Ok(duration.as_secs()),
+        Ok(_) => Err("a second at least".into()),
+        Err(problem) => Err(problem.message),
+    }
 }
 
 /// Applies.
@@ -97,6 +112,19 @@ async fn apply(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
         printer.note("nothing was changed");
         tell(&looked, printer);
         return Ok(exit);
+    }
+    let mut trials = Diagnostics::new();
+    for surveyed in &looked.hosts {
+        // One whose time is over may have to be started, which beginning a run does.
+        if let Some(armed) = surveyed.state.guard.as_ref().filter(|armed| armed.left > 0) {
+            trials.push(crate::saga::failure::watched(&surveyed.host, armed));
+        }
+    }
+    if !args.dry_run && !trials.is_empty() {
+        printer.problems(&trials);
+        printer.note("nothing was changed");
+        tell(&looked, printer);
+        return Ok(exit.and(Exit::Error));
     }
     if args.dry_run || !looked.hosts.iter().any(Surveyed::acts) {
         tell(&looked, printer);
@@ -226,7 +254,7 @@ async fn note(loaded: &Loaded, looked: Looked, args: &Args, printer: &Printer) -
 }
 
 fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<AtomicBool>) -> Orders {
-    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), all_or_none: saved }
+    Orders { config: loaded.config.clone(), cache: loaded.cache.clone(), events, stop, forks: args.reach.forks.into(), run: run_name(), owner: owner(), trial: args.trial, all_or_none: saved }
 }
 
 async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: &Printer) -> (Vec<HostReport>, Exit) {
@@ -250,6 +278,7 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
         end: if Exit::of(problems) == Exit::Unreachable { End::Unreachable } else { End::Refused },
         problems: problems.clone(),
         residue: Vec::new(),
+        trial: None,
     }));
     let place = |host: &String| looked.order.iter().position(|name| name == host);
     reports.sort_by_key(|report| place(&report.host));
@@ -268,6 +297,9 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, printer: 
     }
     for report in &reports {
         exit = exit.and(exit_of(report.end));
+    }
+    if reports.iter().any(|report| report.trial.is_some()) {
+        printer.note(&format!("`homelab keep {}` keeps it, after a new login; otherwise the nodes take it back", args.what.display()));
     }
     (reports, exit)
 }
@@ -303,7 +335,7 @@ fn exit_of(end: End) -> Exit {
         End::AsWished | End::Done => Exit::Ok,
         End::Failed | End::Refused | End::Stopped => Exit::Error,
         End::TakenBack => Exit::TakenBack,
-        End::Stuck => Exit::Stuck,
+        End::Stuck | End::Lost => Exit::Stuck,
         End::Unreachable => Exit::Unreachable,
     }
 }
@@ -312,7 +344,10 @@ fn summary(report: &HostReport) -> String {
     let done = report.count(StepEnd::Done);
     match report.end {
         End::AsWished => paint(style::DIM, "nothing to do"),
-        End::Done => paint(style::CREATE, format!("done: {done} changed")),
+        End::Done => {
+            let trial = report.trial.map(|seconds| format!("; on trial until {}", until(seconds))).unwrap_or_default();
+            paint(style::CREATE, format!("done: {done} changed{trial}"))
+        }
         End::Failed => {
             let unknown = report.count(StepEnd::Unknown);
             let unknown = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
@@ -324,6 +359,7 @@ fn summary(report: &HostReport) -> String {
             paint(style::REMOVE, format!("failed and taken back: {} undone{rest}", report.count(StepEnd::Undone)))
         }
         End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed"),
+        End::Lost => paint(style::REMOVE, "lost: not reached any more, and what the node has done by itself was not seen"),
         End::Unreachable => paint(style::REMOVE, "not reached"),
         End::Refused => paint(style::REMOVE, "refused, nothing done"),
         End::Stopped => paint(style::CHANGE, format!("stopped: {done} done; apply again to go on")),
@@ -331,7 +367,14 @@ fn summary(report: &HostReport) -> String {
 }
 
 fn report_json(report: &HostReport) -> serde_json::Value {
-    json!({"host": report.host, "end": report.end, "steps": report.steps, "residue": report.residue, "problems": problems_json(&report.problems)})
+    let trial = report.trial.map(|seconds| json!({"seconds": seconds, "until": until(seconds)}));
+    json!({"host": report.host, "end": report.end, "steps": report.steps, "residue": report.residue, "trial": trial, "problems": problems_json(&report.problems)})
+}
+
+/// The time `seconds` from now, by this side's clock.
+fn until(seconds: u64) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    crate::fleet::wire::since(now + seconds)
 }
 
 /// Names a run: sortable, and unlike any other.

@@ -29,6 +29,8 @@ pub enum Command {
     Plan(super::plan::Args),
     /// Plan, ask, perform, verify.
     Apply(super::apply::Args),
+    /// Keep what a run on trial did, after a new login.
+    Keep(super::keep::Args),
     /// Say what differs from what is wished; for cron: read-only, quiet when all is well.
     Drift(super::drift::Args),
     /// Meet the host keys of new hosts and record them.

@@ -10,6 +10,7 @@ pub mod drift;
 pub mod exit;
 pub mod facts;
 pub mod init;
+pub mod keep;
 mod load;
 mod looked;
 pub mod plan;
@@ -50,6 +51,7 @@ fn perform(command: &Command, printer: &Printer) -> Exit {
         Command::Secret(args) => secret::run(args, printer),
         Command::Plan(args) => networked(plan::run(args, printer), printer),
         Command::Apply(args) => networked(apply::run(args, printer), printer),
+        Command::Keep(args) => networked(keep::run(args, printer), printer),
         Command::Drift(args) => networked(drift::run(args, printer), printer),
         Command::Facts(args) => networked(facts::run(args, printer), printer),
         Command::Trust(args) => networked(trust::run(args, printer), printer),

@@ -232,7 +232,7 @@ fn is_late(step: &Step) -> bool {
 }
 
 /// Whether any task of these plays asks for privilege.
-fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
+pub(super) fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
     all_steps(plays).any(|step| step.become_)
 }
 

@@ -1,5 +1,6 @@
 //! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
 
+use super::guard::Guard;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
 use super::{End, Failure, HostReport};
@@ -28,6 +29,16 @@ pub struct HostRun {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) run: String,
     pub(super) begun: bool,
+    /// Who runs it, for the lock.
+    pub(super) owner: String,
+    /// The guard, while it is armed.
+    pub(super) guard: Option<Guard>,
+    /// Seconds on trial that this run asks for.
+    pub trial: Option<u64>,
+    /// How this host ends, where the node or the guard's time has decided that; and what is to be said of it.
+    pub verdict: Option<(End, Vec<String>)>,
+    /// What is to be said at the end.
+    pub(super) notes: Vec<String>,
     pub(super) next_op: u32,
     /// Op number → index into `steps`.
     pub(super) op_steps: BTreeMap<u32, usize>,
@@ -71,6 +82,11 @@ impl HostRun {
             stop,
             run,
             begun: false,
+            owner: String::new(),
+            guard: None,
+            trial: None,
+            verdict: None,
+            notes: Vec::new(),
             next_op: 1,
             steps: Vec::new(),
             op_steps: BTreeMap::new(),
@@ -86,6 +102,7 @@ impl HostRun {
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
     pub async fn begin(&mut self, owner: &str) -> Result<(), Failure> {
+        self.owner = owner.to_owned();
         let mut acts = Vec::new();
         for index in 0..self.on.plan.lines.len() {
             if let Outcome::Change(change) = &self.on.plan.lines[index].outcome
@@ -112,13 +129,18 @@ impl HostRun {
         }
         match begun {
             Ok(Begun::Locked { who, since }) => Err(Failure::Locked { who, since }),
+            Ok(Begun::Guarded(armed)) => Err(self.watched(&armed)),
             Err(why) => {
                 self.begun = true;
                 Err(self.failed("sending contents", &why))
             }
             Ok(Begun::Yes(now)) => {
                 self.begun = true;
-                self.preflight(&lines, &now)
+                self.preflight(&lines, &now)?;
+                match self.trial {
+                    Some(seconds) if self.on.acts() => self.arm(seconds, true).await,
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -377,6 +399,9 @@ impl HostRun {
     /// Writes the receipt and lets the node go.
     pub async fn finish(&mut self) -> Result<(), Failure> {
         if self.begun {
+            if self.guard.is_some() {
+                self.on.wire.on_trial().await?;
+            }
             self.on.wire.finish(&self.on.receipts(&self.held)).await?;
             self.begun = false;
         }
@@ -385,6 +410,17 @@ impl HostRun {
 
     /// Lets the node go as it is; the run stays in its journal as interrupted.
     pub async fn abandon(&mut self) {
+        if self.begun && self.steps.is_empty() && self.guard.take().is_some() {
+            // Nothing has been done that there would be to watch over.
+            let _ = self.on.wire.disarm(&self.run).await;
+        }
+        // What stays is to be lived with: can one still log in?
+        if self.begun && self.release().await.is_err() && self.verdict.is_none() {
+            self.note("its guard could not be disarmed: the node takes the run back by itself".into());
+        }
+        if let Some(Guard { seconds, trial: true }) = self.guard {
+            self.note(format!("on trial: the node takes back what was done in {seconds} s, unless `homelab keep` comes first"));
+        }
         if self.begun {
             let _ = self.on.wire.abandon().await;
             self.begun = false;
@@ -392,8 +428,10 @@ impl HostRun {
     }
 
     /// What came of it.
-    pub fn report_of(self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
-        HostReport { host: self.on.host, steps: self.steps, end, problems, residue }
+    pub fn report_of(self, end: End, problems: Diagnostics, mut residue: Vec<String>) -> HostReport {
+        residue.extend(self.notes);
+        let trial = self.guard.filter(|guard| guard.trial && end == End::Done).map(|guard| guard.seconds);
+        HostReport { host: self.on.host, steps: self.steps, end, problems, residue, trial }
     }
 
     /// The world as last seen, for those who want to know after the run.

@@ -2,7 +2,9 @@
 
 mod attempt;
 pub mod failure;
+mod guard;
 pub mod host;
+mod reboot;
 pub mod report;
 mod results;
 pub mod run;

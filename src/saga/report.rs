@@ -22,6 +22,8 @@ pub enum End {
     Unreachable,
     /// Refused before anything was done: stale, locked, or wrong.
     Refused,
+    /// Nobody can log in any more, also after the guard's time: what the node has done by itself, nobody has seen.
+    Lost,
     /// Stopped at a boundary, as asked.
     Stopped,
 }
@@ -73,6 +75,8 @@ pub struct HostReport {
     pub problems: Diagnostics,
     /// What taking back could not bring back, in words.
     pub residue: Vec<String>,
+    /// On trial for so many seconds from the end of the run.
+    pub trial: Option<u64>,
 }
 
 impl HostReport {

@@ -33,6 +33,8 @@ pub struct Orders {
     pub run: String,
     /// Who runs it, for the lock: `anna@desk`.
     pub owner: String,
+    /// Seconds that everything is on trial after the run, until it is kept or taken back.
+    pub trial: Option<u64>,
     /// One host that is not what the plan was made from stops all of them (a saved plan).
     pub all_or_none: bool,
 }
@@ -52,7 +54,8 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     for surveyed in hosts {
         order.push(surveyed.host.clone());
         let end = (!surveyed.has_work()).then_some(End::AsWished);
-        let run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        let mut run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        run.trial = orders.trial;
         members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
     }
     let everyone: Vec<String> = order.clone();
@@ -102,13 +105,17 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
 /// A host whose part of the run broke off inside this program: it must not be missing from what is reported.
 fn ended_early(host: &str) -> HostReport {
     let problem = Diagnostic::new(Kind::Failed, format!("{host}: performing it ended early, through a defect of homelab")).hint("plan again to see how far it came");
-    HostReport { host: host.to_owned(), steps: Vec::new(), end: End::Failed, problems: problem.into(), residue: Vec::new() }
+    HostReport { host: host.to_owned(), steps: Vec::new(), end: End::Failed, problems: problem.into(), residue: Vec::new(), trial: None }
 }
 
 impl Member {
     fn fail(&mut self, failure: Failure) {
-        self.end = Some(match &failure {
-            Failure::Stopped => End::Stopped,
+        self.end = Some(match (self.run.verdict.take(), &failure) {
+            (Some((end, mut residue)), _) => {
+                self.residue.append(&mut residue);
+                end
+            }
+            (None, Failure::Stopped) => End::Stopped,
             _ => End::Failed,
         });
         self.failure = Some(failure);
@@ -174,7 +181,7 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         let going: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(|member| member.end.is_none())).cloned().collect();
         reached.extend(batch);
         at_once(orders, members, &going, move |mut member, _| async move {
-            if let Err(failure) = member.run.play(index).await {
+            if let Err(failure) = member.run.guarded_play(index).await {
                 member.fail(failure);
             }
             member
@@ -216,6 +223,10 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     // Whoever stays as it is must not keep its lock.
     for member in members.values_mut().filter(|member| member.failure.is_some()) {
         member.run.abandon().await;
+        if let Some((end, mut residue)) = member.run.verdict.take() {
+            member.end = Some(end);
+            member.residue.append(&mut residue);
+        }
     }
 }
 
@@ -252,7 +263,7 @@ fn batches(play: &Play) -> Vec<Vec<String>> {
 impl Member {
     /// Failed in the middle, and not by the user's wish.
     fn failed(&self) -> bool {
-        self.end == Some(End::Failed) && self.failure.is_some()
+        matches!(self.end, Some(End::Failed | End::TakenBack | End::Stuck | End::Lost)) && self.failure.is_some()
     }
 
     /// Failed by a step, not by the line or by the user's wish.
@@ -268,7 +279,7 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
         let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
-        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck | End::Lost)) {
             members.insert(host.clone(), member);
             continue;
         }

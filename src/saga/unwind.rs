@@ -1,8 +1,9 @@
 //! The way back on one host.
 
 use super::host::HostRun;
-use super::{End, StepEnd};
+use super::{End, Failure};
 use crate::fleet::event::What;
+use crate::fleet::wire::Unwound;
 
 impl HostRun {
     /// Takes back everything this run did here, backwards.
@@ -11,33 +12,37 @@ impl HostRun {
             return End::Refused;
         }
         self.events.tell(&self.on.host, What::Unwinding);
-        let Ok(unwound) = self.on.wire.unwind(&self.run).await else {
-            residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
-            return End::Stuck;
-        };
-        for (op, end) in &unwound.ops {
-            if let Some(step) = self.op_steps.get(op).and_then(|at| self.steps.get_mut(*at)) {
-                step.end = match (end, step.end) {
-                    (Ok(true), end @ (StepEnd::Failed | StepEnd::Left)) => end,
-                    (Ok(true), _) => StepEnd::Undone,
-                    (Ok(false), _) | (Err(_), _) => StepEnd::Left,
-                };
-            }
-        }
-        let mut stuck = false;
-        for (op, end) in unwound.ops {
-            let label = self.op_steps.get(&op).and_then(|at| self.steps.get(*at)).map_or("a step", |step| &step.label).to_owned();
-            match end {
-                Ok(true) => {}
-                Ok(false) => residue.push(format!("`{label}` cannot be undone and stays")),
-                Err(why) => {
-                    stuck = true;
-                    residue.push(format!("`{label}` could not be undone: {why}"));
+        let unwound = match self.on.wire.unwind(&self.run).await {
+            Ok(unwound) => unwound,
+            Err(_) => match self.unwind_anew().await {
+                Ok(unwound) => unwound,
+                Err(_) if self.verdict.is_some() => {
+                    let (end, mut more) = self.verdict.take().unwrap_or((End::Stuck, Vec::new()));
+                    residue.append(&mut more);
+                    return end;
                 }
-            }
+                Err(_) => {
+                    residue.push(format!("the line was lost while taking back; run {} on the node is interrupted", self.run));
+                    return End::Stuck;
+                }
+            },
+        };
+        let end = self.unwound(unwound, residue);
+        // What is as before lets people in as before.
+        if end == End::TakenBack && self.guard.take().is_some() {
+            let _ = self.on.wire.disarm(&self.run).await;
         }
-        residue.extend(unwound.notes);
-        // Only what was verified is called taken back.
-        if stuck || !unwound.whole { End::Stuck } else { End::TakenBack }
+        end
+    }
+
+    /// Once more, over a new line, where a guard has kept watch.
+    async fn unwind_anew(&mut self) -> Result<Unwound, Failure> {
+        match self.reach(false).await? {
+            Some(wire) => {
+                self.adopt(wire).await?;
+                Ok(self.on.wire.unwind(&self.run).await?)
+            }
+            None => Err(Failure::Stopped),
+        }
     }
 }

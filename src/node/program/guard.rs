@@ -45,7 +45,7 @@ pub fn arm(seq: u32, run: &str, seconds: u64, trial: bool) -> Unit {
     let script = crate::node::runtime::guard_script();
     let kind = if trial { "trial" } else { "guard" };
     let run = quote(&name(run));
-    unit(seq, format!("h_script <<'{SCRIPT_END}' && h_arm {run} {seconds} {kind} || {{ [ -z \"$e\" ] || h_f failed arm \"$e\"; }}\n{script}{SCRIPT_END}\n"))
+    unit(seq, format!("if h_script <<'{SCRIPT_END}'; then h_arm {run} {seconds} {kind}; else h_f failed arm \"$e\"; fi\n{script}{SCRIPT_END}\n"))
 }
 
 /// From here on something is under way: the guard waits.
@@ -75,7 +75,7 @@ pub fn room(seq: u32, run: &str, seconds: u64) -> Unit {
 
 /// In this session the guard is armed with this time.
 pub fn guarded(seq: u32, seconds: u64) -> Unit {
-    unit(seq, format!("h_secs={seconds}; h_idle"))
+    unit(seq, format!("h_secs={seconds}; rm -f \"$G/expected\"; h_idle"))
 }
 
 /// Keeps what taking back an ended run needs besides; before it is finished.
@@ -115,8 +115,8 @@ pub fn read_verdict(frames: &[Frame]) -> Verdict {
     Verdict::Unguarded
 }
 
-/// Reads the frame `guard` of a look: what the guard was armed for, its deadline, and the time since boot.
-pub(super) fn read_armed(text: &str) -> Option<Armed> {
+/// Reads the frames `guard` of a look and `guarded` of a run that cannot begin: what the guard was armed for, its deadline, and the time since boot.
+pub fn read_armed(text: &str) -> Option<Armed> {
     let mut lines = text.lines();
     let mut words = lines.next()?.split(' ');
     let (run, seconds, kind) = (words.next()?, words.next()?, words.next()?);

@@ -49,7 +49,7 @@ h_hook() {
     e=$({
       printf '%s\n' '[Unit]' 'Description=homelab: takes a run back unless a new login keeps it' DefaultDependencies=no \
         "RequiresMountsFor=$S" After=local-fs.target Conflicts=shutdown.target Before=shutdown.target \
-        '[Service]' "ExecStart=\"$h_sh\" \"$G/run\"" KillMode=mixed TimeoutStopSec=300 >/etc/systemd/system/homelab-guard.service &&
+        '[Service]' "ExecStart=\"$h_sh\" \"$G/run\"" KillMode=mixed TimeoutStopSec=300 >/etc/systemd/system/homelab-guard.service && chmod 644 /etc/systemd/system/homelab-guard.service &&
         mkdir -p /etc/systemd/system/sysinit.target.wants && ln -sf ../homelab-guard.service /etc/systemd/system/sysinit.target.wants/homelab-guard.service &&
         sync /etc/systemd/system/homelab-guard.service /etc/systemd/system/sysinit.target.wants
     } 2>&1) && k=systemd
@@ -58,6 +58,7 @@ h_hook() {
   elif [ -d /etc/cron.d ] && { [ -x /usr/sbin/cron ] || [ -x /usr/sbin/crond ]; }; then
     e=$({ printf '@reboot root %s %s </dev/null >/dev/null 2>&1 &\n' "'$h_sh'" "'$G/run'" >/etc/cron.d/homelab-guard && chmod 644 /etc/cron.d/homelab-guard; } 2>&1) && k=cron
   fi
+  e=
 }
 # Apart from this session, and not its child.
 h_start() {

@@ -41,14 +41,12 @@ h_lock() {
 }
 # Whether no guard but this run's own watches the node. One that is not there any more, for want of a hook at boot, is started.
 h_free() {
-  h_line "$S/guard/armed"
-  case $v in "$1 "*) return ;; '') h_line "$S/guard/firing" ;; esac
-  [ "$v" ] || return 0
-  l=$v
+  h_watched || return 0
+  case $x in "$1 "*) [ ! -e "$S/guard/firing" ] && return ;; esac
   h_line "$S/guard/pid"
-  set -- "$1" $v
-  if [ $# -lt 3 ] || ! h_born "$2" || [ "$v" != "$3" ]; then (sh "$S/guard/run" </dev/null >/dev/null 2>&1 &); fi
-  h_f guarded '' "$l"
+  set -- $v
+  if [ $# -lt 2 ] || ! h_born "$1" || [ "$v" != "$2" ]; then (sh "$S/guard/run" </dev/null >/dev/null 2>&1 &); fi
+  h_f guarded '' "$x"
   return 75
 }
 # run, who, since

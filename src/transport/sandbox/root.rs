@@ -66,6 +66,7 @@ impl Sandbox {
         skeleton::refresh(&root, spec)?;
         let host_key = keys::load_or_make(&dir.join("host_key"))?;
         let client_key = keys::load_or_make(&dir.join("client_key"))?;
+        skeleton::authorize(&dir, &root, &spec.user, client_key.public_key())?;
         drop(held);
         Ok(Sandbox { dir, user: spec.user.clone(), host_key, client_key })
     }

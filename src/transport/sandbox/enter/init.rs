@@ -3,6 +3,7 @@
 
 use super::sudo::Sudo;
 use super::{Rung, let_go, mounts, saying, stand_in};
+use crate::transport::sandbox::skeleton::POWER;
 use nix::sys::stat::{Mode, umask};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -36,7 +37,28 @@ pub fn init(dir: &Path, rung: Rung) -> Result<u8, String> {
     std::thread::spawn(move || reaper.reap());
     let server = sudo.clone();
     std::thread::spawn(move || server.serve());
+    let power = power(rung)?;
+    std::thread::spawn(move || end(power));
     serve_questions(&sudo, rung)
+}
+
+/// The pipe by which a reboot is asked for. Where this process is not the first of a namespace, ending it ends nobody else.
+fn power(rung: Rung) -> Result<Option<File>, String> {
+    let path = Path::new("/").join(POWER);
+    let _ = fs::remove_file(&path);
+    if rung == Rung::Chroot {
+        return Ok(None);
+    }
+    saying(path.display(), nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o600)))?;
+    saying(path.display(), fs::OpenOptions::new().read(true).write(true).open(&path)).map(Some)
+}
+
+/// Ends the sandbox when it is asked to: the kernel ends all that runs in it.
+fn end(power: Option<File>) {
+    if power.is_some_and(|mut power| power.read_exact(&mut [0u8]).is_ok()) {
+        #[allow(clippy::exit, reason = "the first process's end is the end of all")]
+        std::process::exit(0);
+    }
 }
 
 /// Answers `!` while something runs, and returns when nothing does.
@@ -104,6 +126,14 @@ fn boot(rung: Rung) {
                 let _ = fs::write(at, format!("{value}\n"));
             }
         }
+    }
+    // As OpenRC's `local` does.
+    let mut scripts: Vec<PathBuf> = fs::read_dir("/etc/local.d").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    scripts.retain(|path| path.extension().is_some_and(|e| e == "start"));
+    scripts.sort();
+    for script in scripts {
+        let mut command = Command::new("/bin/sh");
+        let _ = command.arg(script).env_clear().env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
