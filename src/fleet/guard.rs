@@ -30,7 +30,7 @@ impl Wire {
             Some(server) => self.pool.open_stream(&target, server.connect()).await?,
             None => self.pool.open(&target).await?,
         };
-        Ok(Wire { paranoid: self.paranoid, ..Wire::new(talk, target, self.pool.clone(), self.sandbox.clone()) })
+        Ok(Wire::new(talk, target, self.pool.clone(), self.sandbox.clone()))
     }
 
     /// Whether anybody answers at once.

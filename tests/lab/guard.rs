@@ -107,7 +107,9 @@ fn a_trial_is_kept_or_not() {
     let Some(lab) = Lab::up() else { return };
     let nodes = "trixie,busybox,arm64";
     let all = ["trixie", "busybox", "arm64"];
-    all.map(|node| by_hand(node, "rm -f /srv/trial"));
+    for node in all {
+        by_hand(node, "rm -f /srv/trial");
+    }
     lab.site.tasks("- copy: {dest: /srv/trial, content: x}");
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", nodes, "--trial", "60s"]);
     let kept = lab.site.expect(0, &["keep", "inventory.yaml", "--limit", "trixie"]);
