@@ -227,6 +227,10 @@ impl HostRun {
             }
             match line.outcome.clone() {
                 Outcome::Change(change) if change.open.is_none() => {
+                    // It is no act like others: see `reboot`.
+                    if change.ops.iter().any(|op| matches!(op, Op::Reboot { .. })) {
+                        self.flush(&mut batch).await?;
+                    }
                     let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
                     let first = self.staged.get(&index).copied().unwrap_or_default();
                     batch.push(Act { line: index, change, first });

@@ -31,9 +31,10 @@ fn until(what: &str, limit: u64, mut holds: impl FnMut() -> bool) {
 /// The last run's journal.
 fn journal(site: &Site) -> String {
     let runs = site.inside("pi", "/var/lib/homelab/runs");
-    let mut names: Vec<_> = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.sort();
-    names.last().map(|run| std::fs::read_to_string(run.join("journal")).unwrap_or_default()).unwrap_or_default()
+    // Two runs may have begun within the same second.
+    let journals = std::fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path().join("journal")).filter(|path| path.exists());
+    let last = journals.max_by_key(|path| path.metadata().unwrap().modified().unwrap());
+    last.map(|path| std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default()
 }
 
 fn guarded(site: &Site) -> bool {
