@@ -3,13 +3,13 @@
 use super::guard::Guard;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
-use super::{End, Failure, HostReport};
+use super::{End, Failure};
 use crate::fleet::event::{Events, What};
 use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::node::{Answers, Cause, Op, Probe, World};
+use crate::node::{Answers, Cause, Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::{Change, Line, Mark, Outcome, digest, divergence};
 use crate::playbook::{Body, Config, Step};
@@ -354,19 +354,6 @@ impl HostRun {
         Ok(())
     }
 
-    pub(super) fn items(&self, index: usize) -> Vec<String> {
-        let line = &self.on.plan.lines[index];
-        let prefix = format!("{}/", line.key);
-        self.on
-            .plays
-            .iter()
-            .filter(|(play, _)| *play == line.play)
-            .flat_map(|(_, compiled)| compiled.steps.iter())
-            .filter(|step| step.key.starts_with(&prefix))
-            .map(|step| step.key.clone())
-            .collect()
-    }
-
     pub(super) fn begin_if_needed(&self) -> Result<(), Failure> {
         if self.begun { Ok(()) } else { Err(self.failed("begin", "the run was not begun on this node")) }
     }
@@ -398,48 +385,5 @@ impl HostRun {
         if let Some(step) = at.and_then(|at| self.steps.get_mut(*at)) {
             step.end = end;
         }
-    }
-
-    /// Writes the receipt and lets the node go.
-    pub async fn finish(&mut self) -> Result<(), Failure> {
-        if self.begun {
-            if self.guard.is_some() {
-                self.on.wire.on_trial().await?;
-            }
-            self.on.wire.finish(&self.on.receipts(&self.held)).await?;
-            self.begun = false;
-        }
-        Ok(())
-    }
-
-    /// Lets the node go as it is; the run stays in its journal as interrupted.
-    pub async fn abandon(&mut self) {
-        if self.begun && self.steps.is_empty() && self.guard.take().is_some() {
-            // Nothing has been done that there would be to watch over.
-            let _ = self.on.wire.disarm(&self.run).await;
-        }
-        // What stays is to be lived with: can one still log in?
-        if self.begun && self.release().await.is_err() && self.verdict.is_none() {
-            self.note("its guard could not be disarmed: the node takes the run back by itself".into());
-        }
-        if let Some(Guard { seconds, trial: true }) = self.guard {
-            self.note(format!("on trial: the node takes back what was done in {seconds} s, unless `homelab keep` comes first"));
-        }
-        if self.begun {
-            let _ = self.on.wire.abandon().await;
-            self.begun = false;
-        }
-    }
-
-    /// What came of it.
-    pub fn report_of(self, end: End, problems: Diagnostics, mut residue: Vec<String>) -> HostReport {
-        residue.extend(self.notes);
-        let trial = self.guard.filter(|guard| guard.trial && end == End::Done).map(|guard| guard.seconds);
-        HostReport { host: self.on.host, steps: self.steps, end, problems, residue, trial }
-    }
-
-    /// The world as last seen, for those who want to know after the run.
-    pub fn world(&self) -> &World {
-        &self.on.world
     }
 }

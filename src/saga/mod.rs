@@ -5,6 +5,7 @@ pub mod failure;
 mod guard;
 pub mod host;
 mod reboot;
+mod leave;
 pub mod report;
 mod results;
 pub mod run;

@@ -106,8 +106,11 @@ pub fn read_verdict(frames: &[Frame]) -> Verdict {
             "armed" => return Verdict::Armed,
             "firing" => return Verdict::Firing,
             "fired" => {
-                let text = [&frame.body[..], b"\n"].concat();
-                return Verdict::Fired(Decoder::new(NONCE).push(&text).unwrap_or_default());
+                // The shell has taken the last line feed away, which may have been a header's or a body's.
+                let mut decoder = Decoder::new(NONCE);
+                let mut frames = decoder.push(&frame.body).unwrap_or_default();
+                frames.extend(decoder.push(b"\n").unwrap_or_default());
+                return Verdict::Fired(frames);
             }
             _ => {}
         }
@@ -143,10 +146,12 @@ mod tests {
 
     #[test]
     fn what_the_guard_did_is_read_from_its_own_frames() {
-        let body = b"@guard undone 0 2\n@guard unwound 0 1-a\n".to_vec();
+        let body = b"@guard undone 0 2\n@guard unwound 0 1-a".to_vec();
         let frame = |tag: &str, body: Vec<u8>| Frame { tag: tag.into(), fields: Vec::new(), body };
         let Verdict::Fired(frames) = read_verdict(&[frame("fired", body)]) else { panic!() };
         assert_eq!(frames.iter().map(|frame| frame.tag.as_str()).collect::<Vec<_>>(), ["undone", "unwound"]);
+        let Verdict::Fired(frames) = read_verdict(&[frame("fired", b"@guard undone 0 2\n@guard stuck 3 1\nwhy".to_vec())]) else { panic!() };
+        assert_eq!(frames.last().map(Frame::text).as_deref(), Some("why"));
         assert_eq!(read_verdict(&[frame("fired", b"nonsense".to_vec())]), Verdict::Fired(Vec::new()));
         assert_eq!(read_verdict(&[frame("disarmed", Vec::new())]), Verdict::Disarmed);
         assert_eq!(read_verdict(&[]), Verdict::Unguarded);

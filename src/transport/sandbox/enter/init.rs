@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Brings the sandbox in `dir` up, says `ready` on stdout, and stays: each byte on stdin asks whether it could end.
@@ -37,9 +37,18 @@ pub fn init(dir: &Path, rung: Rung) -> Result<u8, String> {
     std::thread::spawn(move || reaper.reap());
     let server = sudo.clone();
     std::thread::spawn(move || server.serve());
-    let power = power(rung)?;
-    std::thread::spawn(move || end(power));
-    serve_questions(&sudo, rung)
+    // The first that comes to its end ends this process, and with it the kernel all others in here.
+    let (ended, end) = mpsc::channel();
+    if let Some(mut power) = power(rung)? {
+        let ended = ended.clone();
+        std::thread::spawn(move || {
+            if power.read_exact(&mut [0u8]).is_ok() {
+                let _ = ended.send(Ok(0));
+            }
+        });
+    }
+    std::thread::spawn(move || ended.send(serve_questions(&sudo, rung)));
+    saying("its end", end.recv())?
 }
 
 /// The pipe by which a reboot is asked for. Where this process is not the first of a namespace, ending it ends nobody else.
@@ -51,14 +60,6 @@ fn power(rung: Rung) -> Result<Option<File>, String> {
     }
     saying(path.display(), nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o600)))?;
     saying(path.display(), fs::OpenOptions::new().read(true).write(true).open(&path)).map(Some)
-}
-
-/// Ends the sandbox when it is asked to: the kernel ends all that runs in it.
-fn end(power: Option<File>) {
-    if power.is_some_and(|mut power| power.read_exact(&mut [0u8]).is_ok()) {
-        #[allow(clippy::exit, reason = "the first process's end is the end of all")]
-        std::process::exit(0);
-    }
 }
 
 /// Answers `!` while something runs, and returns when nothing does.
