@@ -108,16 +108,16 @@ fn a_trial_is_kept_or_not() {
     let nodes = "trixie,busybox,arm64";
     let all = ["trixie", "busybox", "arm64"];
     for node in all {
-        by_hand(node, "rm -f /srv/trial");
+        by_hand(node, "rm -f /etc/trial");
     }
-    lab.site.tasks("- copy: {dest: /srv/trial, content: x}");
+    lab.site.tasks("- copy: {dest: /etc/trial, content: x}");
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", nodes, "--trial", "60s"]);
     let kept = lab.site.expect(0, &["keep", "inventory.yaml", "--limit", "trixie"]);
     assert!(kept.out.contains("trixie  kept"), "{}", kept.out);
     until("the others take it back", Duration::from_secs(150), || ["busybox", "arm64"].iter().all(|node| journal(node).contains("\nX\n")));
-    assert!(root("trixie").join("srv/trial").exists());
+    assert!(root("trixie").join("etc/trial").exists());
     for node in ["busybox", "arm64"] {
-        assert!(!root(node).join("srv/trial").exists(), "{node}");
+        assert!(!root(node).join("etc/trial").exists(), "{node}");
     }
-    by_hand("trixie", "rm -f /srv/trial");
+    by_hand("trixie", "rm -f /etc/trial");
 }
