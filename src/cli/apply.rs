@@ -41,6 +41,12 @@ pub struct Args {
     /// Only plan.
     #[arg(long)]
     pub dry_run: bool,
+    /// The nodes take all of it back after this time, unless `homelab keep` comes first: `90s`, `10m`.
+    ///
+    /// The time begins anew with everything that is done, and for the last time when the run ends. A node that reboots on
+    /// its own takes it back at once.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub trial: Option<u64>,
     /// Begin at the first task with this name.
     #[arg(long, value_name = "TASK")]
     pub start_at: Option<String>,
@@ -59,6 +65,15 @@ pub struct Args {
     /// How to reach the nodes.
     #[command(flatten)]
     pub reach: Reach,
+}
+
+/// Whole seconds.
+fn duration(text: &str) -> Result<u64, String> {
+    match crate::lang::duration::parse_duration(&crate::lang::Value::from(text)) {
+        Ok(duration) if duration.as_secs() > 0 => Ok(duration.as_secs()),
+        Ok(_) => Err("a second at least".into()),
+        Err(problem) => Err(problem.message),
+    }
 }
 
 /// Applies.
@@ -115,6 +130,10 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
         printer.note("nothing was changed");
         tell(command, &looked, printer);
         return Ok(exit);
+    }
+    if !args.dry_run && super::keep::refuses(&looked, printer) {
+        tell(command, &looked, printer);
+        return Ok(exit.and(Exit::Error));
     }
     if args.dry_run || adopt.is_empty() && !looked.hosts.iter().any(Surveyed::acts) {
         tell(command, &looked, printer);
@@ -254,6 +273,7 @@ fn orders(loaded: &Loaded, args: &Args, saved: bool, events: Events, stop: Arc<A
         forks: args.reach.forks.into(),
         run: run_name(),
         owner: owner(),
+        trial: args.trial,
         adopt: BTreeMap::new(),
         break_lock: args.lock.break_lock,
         all_or_none: saved,
@@ -308,6 +328,9 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, special: 
     for report in &reports {
         exit = exit.and(exit_of(report.end));
     }
+    if reports.iter().any(|report| report.trial.is_some()) {
+        printer.note(&format!("`homelab keep {}` keeps it, after a new login; otherwise the nodes take it back", args.what.display()));
+    }
     (reports, exit)
 }
 
@@ -342,7 +365,7 @@ fn exit_of(end: End) -> Exit {
         End::AsWished | End::Done | End::Spared => Exit::Ok,
         End::Failed | End::Refused | End::Stopped => Exit::Error,
         End::TakenBack => Exit::TakenBack,
-        End::Stuck => Exit::Stuck,
+        End::Stuck | End::Lost => Exit::Stuck,
         End::Unreachable => Exit::Unreachable,
     }
 }
@@ -351,7 +374,10 @@ fn summary(report: &HostReport) -> String {
     let done = report.count(StepEnd::Done);
     match report.end {
         End::AsWished => paint(style::DIM, "nothing to do"),
-        End::Done => paint(style::CREATE, format!("done: {done} changed")),
+        End::Done => {
+            let trial = report.trial.map(|seconds| format!("; on trial until {}", super::steps::until(seconds))).unwrap_or_default();
+            paint(style::CREATE, format!("done: {done} changed{trial}"))
+        }
         End::Failed => {
             let unknown = report.count(StepEnd::Unknown);
             let unknown = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
@@ -365,6 +391,7 @@ fn summary(report: &HostReport) -> String {
             paint(style::REMOVE, format!("{how}: {} undone{rest}", report.count(StepEnd::Undone)))
         }
         End::Stuck => paint(style::REMOVE, "stuck: taking back failed; a person is needed, and then `homelab rollback`"),
+        End::Lost => paint(style::REMOVE, "lost: not reached any more, and what the node has done by itself was not seen"),
         End::Unreachable => paint(style::REMOVE, "not reached"),
         End::Spared => paint(style::DIM, "nothing done: what was to fail has nothing to do here"),
         End::Refused => paint(style::REMOVE, "refused, nothing done"),

@@ -35,6 +35,8 @@ pub enum Command {
     Rollback(super::rollback::Args),
     /// Go on with an apply that was interrupted.
     Resume(super::resume::Args),
+    /// Keep what a run on trial did, after a new login.
+    Keep(super::keep::Args),
     /// Say what differs from what is wished; for cron: read-only, quiet when all is well.
     Drift(super::drift::Args),
     /// Meet the host keys of new hosts and record them.

@@ -120,6 +120,7 @@ fn standing(standing: Standing) -> String {
         Standing::Interrupted => paint(style::CHANGE, "interrupted"),
         Standing::Done => paint(style::CREATE, "done"),
         Standing::TakenBack => paint(style::DIM, "taken back"),
+        Standing::OnTrial => paint(style::CHANGE, "on trial"),
         Standing::Stuck => paint(style::REMOVE, "stuck"),
     }
 }

@@ -11,6 +11,7 @@ pub mod exit;
 pub mod facts;
 pub mod history;
 pub mod init;
+pub mod keep;
 mod load;
 mod looked;
 pub mod plan;
@@ -55,6 +56,7 @@ fn perform(command: &Command, printer: &Printer) -> Exit {
         Command::Secret(args) => secret::run(args, printer),
         Command::Plan(args) => networked(plan::run(args, printer), printer),
         Command::Apply(args) => networked(apply::run(args, printer), printer),
+        Command::Keep(args) => networked(keep::run(args, printer), printer),
         Command::Drift(args) => networked(drift::run(args, printer), printer),
         Command::History(args) => networked(history::run(args, printer), printer),
         Command::Rollback(args) => networked(rollback::run(args, printer), printer),

@@ -63,6 +63,12 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     on_failure(&loaded, printer);
     printer.problems(&looked.problems());
+    for surveyed in &looked.hosts {
+        if let Some(armed) = &surveyed.state.guard {
+            let told = crate::saga::failure::watched(&surveyed.host, armed);
+            printer.note(&format!("{}: {}", told.message, told.hint.unwrap_or_default()));
+        }
+    }
     if let Some(path) = &args.out {
         match save(&loaded, &looked, path, args) {
             Ok(()) => printer.note(&format!("saved; `homelab apply {}` performs exactly this plan", path.display())),
@@ -162,7 +168,10 @@ fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -
 /// The JSON document of a plan.
 pub fn document(command: &str, looked: &Looked) -> Value {
     let asleep: Vec<&str> = looked.asleep.iter().map(|(host, _)| host.as_str()).collect();
-    json_of(command, &looked.plans(), &asleep, &looked.problems())
+    let mut document = json_of(command, &looked.plans(), &asleep, &looked.problems());
+    let guards: serde_json::Map<String, Value> = looked.hosts.iter().filter_map(|surveyed| Some((surveyed.host.clone(), json!(surveyed.state.guard.as_ref()?)))).collect();
+    document["guards"] = Value::Object(guards);
+    document
 }
 
 fn json_of(command: &str, plans: &[(&str, &HostPlan)], asleep: &[&str], found: &Diagnostics) -> Value {
@@ -194,7 +203,7 @@ pub fn problems(problems: &Diagnostics) -> Vec<Value> {
 
 fn line(line: &crate::plan::Line) -> Value {
     use crate::plan::Outcome;
-    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "divergence": line.divergence});
+    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "guard": line.guard, "divergence": line.divergence});
     let more = match &line.outcome {
         Outcome::AsWished | Outcome::Holds => json!({"outcome": "as_wished"}),
         Outcome::Skipped(why) => json!({"outcome": "skipped", "why": why}),

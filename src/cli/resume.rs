@@ -44,6 +44,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         start_at: None,
         lock: lock.clone(),
         simulate_fail: None,
+        trial: None,
         care: care.clone(),
         diffs: diffs.clone(),
         reach: reach.clone(),

@@ -60,10 +60,16 @@ fn word(step: &StepReport) -> (&'static str, anstyle::Style) {
     }
 }
 
+/// The time `seconds` from now, by this side's clock.
+pub fn until(seconds: u64) -> String {
+    stamp(std::time::SystemTime::now() + std::time::Duration::from_secs(seconds))
+}
+
 /// As JSON.
 pub fn json(report: &HostReport) -> serde_json::Value {
+    let trial = report.trial.map(|seconds| serde_json::json!({"seconds": seconds, "until": until(seconds)}));
     serde_json::json!({
-        "host": report.host, "end": report.end, "simulated": report.simulated, "steps": report.steps, "on_failure": report.aftermath,
+        "host": report.host, "end": report.end, "simulated": report.simulated, "steps": report.steps, "on_failure": report.aftermath, "trial": trial,
         "residue": report.residue, "problems": super::plan::problems(&report.problems),
     })
 }

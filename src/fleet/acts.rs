@@ -86,6 +86,7 @@ impl Wire {
             match frame.tag.as_str() {
                 "begun" => return Ok(None),
                 "locked" => return Ok(Some(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) })),
+                "guarded" => return Ok(Some(Begun::Guarded(program::guard::read_armed(&frame.text()).unwrap_or_default()))),
                 "failed" => return Err(self.refused(&format!("a run cannot begin here: {}", frame.text().trim()))),
                 _ => {}
             }
@@ -124,6 +125,10 @@ impl Wire {
                     for start in (0..size).step_by(CHUNK) {
                         let length = (size - start).min(CHUNK as u64);
                         send.extend(payload(&format!("{op}.p"), slice(&body, start, length)));
+                        if self.guarded {
+                            let unit = program::guard::idle(self.talk()?.next_seq());
+                            send.push(Part::Bytes(Bytes::from(unit.wire(&nonce))));
+                        }
                     }
                 }
             }
@@ -171,7 +176,7 @@ impl Wire {
     /// Undoes everything that `run` did here, backwards.
     pub async fn unwind(&mut self, run: &str) -> Result<Unwound, Trouble> {
         let frames = self.call(vec![Box::new(move |seq| program::unwind(seq, run))], OP_PATIENCE).await?.pop().unwrap_or_default();
-        Ok(unwound(&frames))
+        Ok(Unwound::read(&frames))
     }
 
     /// Writes the receipts and the digests of large files, closes the journal, and lets the node go.
@@ -202,22 +207,24 @@ pub(super) fn seconds() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// What came of taking a run back.
-pub(super) fn unwound(frames: &[Frame]) -> Unwound {
-    let mut unwound = Unwound::default();
-    for frame in frames {
-        let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
-        match (frame.tag.as_str(), op) {
-            ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
-            ("left", Some(op)) => drop(unwound.ops.insert(op, Ok(false))),
-            ("stuck", Some(op)) => drop(unwound.ops.insert(op, Err(frame.text()))),
-            ("residue", _) => unwound.notes.push(frame.text()),
-            ("unwound", _) => unwound.whole = true,
-            ("failed", _) => unwound.notes.push(frame.text()),
-            _ => {}
+impl Unwound {
+    /// From the frames of unwinding, whoever did it.
+    pub(super) fn read(frames: &[Frame]) -> Self {
+        let mut unwound = Unwound::default();
+        for frame in frames {
+            let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
+            match (frame.tag.as_str(), op) {
+                ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
+                ("left", Some(op)) => drop(unwound.ops.insert(op, Ok(false))),
+                ("stuck", Some(op)) => drop(unwound.ops.insert(op, Err(frame.text()))),
+                ("residue", _) => unwound.notes.push(frame.text()),
+                ("unwound", _) => unwound.whole = true,
+                ("failed", _) => unwound.notes.push(frame.text()),
+                _ => {}
+            }
         }
+        unwound
     }
-    unwound
 }
 
 /// Why contents did not arrive, if they did not.
@@ -230,7 +237,7 @@ fn unstaged(frames: &[Frame]) -> Option<String> {
 }
 
 /// What came of each op.
-fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
+pub(super) fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
     let mut done = BTreeMap::new();
     for frame in frames.iter().filter(|frame| frame.tag == "op") {
         let Some(op) = frame.number(0).and_then(|op| u32::try_from(op).ok()) else { continue };

@@ -3,6 +3,8 @@
 mod acts;
 pub mod cache;
 pub mod event;
+pub mod guard;
+pub mod keep;
 pub mod memory;
 pub mod open;
 mod past;

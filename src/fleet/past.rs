@@ -1,6 +1,6 @@
 //! What is said to a node about its runs of the past: telling of them, and opening one again to take it back.
 
-use super::acts::{seconds, unwound};
+use super::acts::seconds;
 use super::wire::{Begun, Make, Trouble, Unwound, Wire};
 use crate::node::frame::Frame;
 use crate::node::journal::{Journal, Stamp, stamps};
@@ -64,6 +64,6 @@ impl Wire {
     /// Takes back the run that was opened again; `force`: over what stands against it.
     pub async fn take_back(&mut self, run: &str, force: bool) -> Result<Unwound, Trouble> {
         let frames = self.call(vec![Box::new(move |seq| program::take_back(seq, run, force))], OP_PATIENCE).await?.pop().unwrap_or_default();
-        Ok(unwound(&frames))
+        Ok(Unwound::read(&frames))
     }
 }

@@ -288,6 +288,7 @@ pub fn plan_all(config: &Config, plays: &[(usize, Compiled)], world: &mut World,
         .map(|(play, compiled)| PlaySteps {
             play: *play,
             name: &config.plays[*play].name,
+            guard: config.plays[*play].guard,
             steps: &compiled.steps,
             handlers: &compiled.handlers,
         })

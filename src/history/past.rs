@@ -14,6 +14,8 @@ pub enum Standing {
     Interrupted,
     /// It ended as it should.
     Done,
+    /// And it will be taken back by the node, unless somebody keeps it.
+    OnTrial,
     /// Everything it did was taken back.
     TakenBack,
     /// Taking it back began and did not end.
@@ -70,6 +72,7 @@ impl Past {
         match journal.state {
             _ if open => Standing::Open,
             State::Unended => Standing::Interrupted,
+            State::Done if self.state.guard.as_ref().is_some_and(|armed| armed.run == journal.run) => Standing::OnTrial,
             State::Done => Standing::Done,
             State::TakenBack => Standing::TakenBack,
             State::Stuck => Standing::Stuck,

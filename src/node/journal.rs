@@ -17,6 +17,8 @@
 //! | `D op` / `F op` | the op was done / failed. An op with `B` and neither may have happened by half |
 //! | `W` | unwinding begins |
 //! | `U record` | the record of this number (counting `B` and `P` from 1) has been taken back |
+//! | `G seconds` / `g` | the guard was armed / disarmed |
+//! | `N` | the guard on the node began to unwind by itself |
 //! | `I` | the program stopped here: the line dropped, or the controller abandoned the run |
 //! | `X` / `E since` | everything was taken back / the run ended |
 //!

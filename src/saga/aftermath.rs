@@ -132,6 +132,7 @@ impl HostRun {
                 outcome: Outcome::Later(Cause("a failure".into())),
                 notify: Vec::new(),
                 divergence: None,
+                guard: None,
             })
             .collect()
     }

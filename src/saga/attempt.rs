@@ -11,7 +11,7 @@ use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::Outcome;
 use crate::playbook::{Body, Step};
 use crate::resource::Block;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 impl HostRun {
@@ -23,7 +23,7 @@ impl HostRun {
         let mut end = self.attempt(&acts).await;
         while let (Err(Failure::Step(_)), true) = (&end, tries > 0 && !self.practised()) {
             tries -= 1;
-            tokio::time::sleep(delay).await;
+            self.pause(delay).await?;
             self.at_boundary()?;
             let again = self.replan(index).await?;
             end = match again {
@@ -44,7 +44,7 @@ impl HostRun {
         let line = &self.on.plan.lines[index];
         let (play, handler) = (line.play, line.handler.clone());
         let Some(step) = self.step(index) else { return Ok(None) };
-        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
+        match plan_step((play, self.config.plays[play].guard), step, handler, &mut world, &mut problems).outcome {
             _ if !problems.is_empty() => Err(Failure::Step(problems)),
             Outcome::Change(change) => {
                 let act = Act { line: index, first: self.number(&change), change };
@@ -56,6 +56,7 @@ impl HostRun {
     }
 
     pub(super) async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
+        self.guard(acts).await?;
         let mut marks: Vec<String> = Vec::new();
         let mut probes: BTreeSet<Probe> = BTreeSet::new();
         for act in acts {
@@ -63,10 +64,7 @@ impl HostRun {
             self.events.tell(&self.on.host, What::Step(line.label.clone()));
             let play_name = &self.config.plays[line.play].name;
             marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
-            if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
-                probes.extend(resource.look());
-                probes.extend(resource.look_more(&self.on.world));
-            }
+            probes.extend(self.probes(act.line));
             let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
             self.op_steps.extend(act.ops().map(|(number, _)| (number, at)));
         }
@@ -75,6 +73,11 @@ impl HostRun {
         marks.dedup();
         let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
         let probes: Vec<Probe> = probes.into_iter().collect();
+        if let [act] = acts
+            && matches!(act.change.ops[..], [Op::Reboot { .. }])
+        {
+            return self.reboot(act, &marks).await;
+        }
         let masker = self.config.identities.masker();
         let label = |act: &&Act| masker.mask(&self.on.plan.lines[act.line].label).into_owned();
         let labels: Vec<(u32, String)> = acts.iter().filter(|act| !act.change.ops.is_empty()).map(|act| (act.first, label(&act))).collect();
@@ -85,8 +88,24 @@ impl HostRun {
         if acted.is_err() {
             acts.iter().for_each(|act| self.set(act.line, StepEnd::Unknown));
         }
-        let (done, answers) = acted?;
+        let (done, answers) = match acted {
+            Err(trouble) if self.guard.is_some() => return self.mend(acts, trouble).await,
+            acted => acted?,
+        };
         self.on.world.learn(answers);
+        self.judge(acts, &done).await
+    }
+
+    /// What the step of a line looks at.
+    pub(super) fn probes(&self, index: usize) -> Vec<Probe> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Vec::new() };
+        let mut probes = resource.look();
+        probes.extend(resource.look_more(&self.on.world));
+        probes
+    }
+
+    /// What came of `acts`, whose ops ended as `done` says: verified, noted, and what follows from it.
+    pub(super) async fn judge(&mut self, acts: &[Act], done: &BTreeMap<u32, Done>) -> Result<(), Failure> {
         // One that fails does not hide that those after it in the batch have been done.
         for act in acts {
             if act.ops().all(|(number, _)| matches!(done.get(&number), Some(Done::Ok(_)))) {

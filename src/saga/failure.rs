@@ -2,6 +2,7 @@
 
 use crate::fleet::wire::Trouble;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::program::Armed;
 
 /// Why performing stopped on a host.
 #[derive(Debug)]
@@ -46,4 +47,17 @@ impl Failure {
             ),
         }
     }
+}
+
+/// A guard watches `host` for another run.
+pub fn watched(host: &str, armed: &Armed) -> Diagnostic {
+    let run = &armed.run;
+    if armed.left == 0 && !armed.trial {
+        return Diagnostic::new(Kind::Failed, format!("{host}: its guard takes run {run} back at any moment")).hint("run this again when it has; that takes a minute at most");
+    }
+    let (what, hint) = match armed.trial {
+        true => ("is on trial", "`homelab keep INVENTORY` keeps what it did; or wait until the node has taken it back"),
+        false => ("is guarded, and its controller is gone", "wait until the node has taken it back"),
+    };
+    Diagnostic::new(Kind::Failed, format!("{host}: run {run} {what}; the node takes it back in {} s", armed.left)).hint(hint)
 }

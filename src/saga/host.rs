@@ -1,10 +1,12 @@
 //! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
 
+use super::Failure;
+use super::guard::Guard;
 use super::practice::Practice;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
 use super::verified::Before;
-use super::Failure;
+use super::End;
 use crate::fleet::event::{Events, What};
 use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
@@ -32,6 +34,16 @@ pub struct HostRun {
     pub(super) begun: bool,
     /// It goes on in a run that was interrupted.
     pub(super) adopted: bool,
+    /// Who runs it, for the lock.
+    pub(super) owner: String,
+    /// The guard, while it is armed.
+    pub(super) guard: Option<Guard>,
+    /// Seconds on trial that this run asks for.
+    pub trial: Option<u64>,
+    /// How this host ends, where the node or the guard's time has decided that; and what is to be said of it.
+    pub verdict: Option<(End, Vec<String>)>,
+    /// What is to be said at the end.
+    pub(super) notes: Vec<String>,
     pub(super) next_op: u32,
     /// Op number → index into `steps`.
     pub(super) op_steps: BTreeMap<u32, usize>,
@@ -82,6 +94,11 @@ impl HostRun {
             run,
             begun: false,
             adopted: false,
+            owner: String::new(),
+            guard: None,
+            trial: None,
+            verdict: None,
+            notes: Vec::new(),
             next_op: 1,
             steps: Vec::new(),
             op_steps: BTreeMap::new(),
@@ -100,6 +117,7 @@ impl HostRun {
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
     pub async fn begin(&mut self, owner: &str) -> Result<(), Failure> {
+        self.owner = owner.to_owned();
         let mut acts = Vec::new();
         for index in 0..self.on.plan.lines.len() {
             if let Outcome::Change(change) = &self.on.plan.lines[index].outcome
@@ -126,6 +144,7 @@ impl HostRun {
         }
         match begun {
             Ok(Begun::Locked { who, since }) => Err(Failure::Locked { who, since }),
+            Ok(Begun::Guarded(armed)) => Err(self.watched(&armed)),
             Err(why) => {
                 self.begun = true;
                 Err(self.failed("sending contents", &why))
@@ -134,7 +153,10 @@ impl HostRun {
                 self.begun = true;
                 self.preflight(&lines, &now)?;
                 self.note_before(&now);
-                Ok(())
+                match self.trial {
+                    Some(seconds) if self.on.acts() => self.arm(seconds, true).await,
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -221,6 +243,10 @@ impl HostRun {
             }
             match line.outcome.clone() {
                 Outcome::Change(change) if change.open.is_none() => {
+                    // It is no act like others: see `reboot`.
+                    if change.ops.iter().any(|op| matches!(op, Op::Reboot { .. })) {
+                        self.flush(&mut batch).await?;
+                    }
                     let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
                     let first = self.staged.get(&index).copied().unwrap_or_default();
                     batch.push(Act { line: index, change, first });
@@ -266,6 +292,7 @@ impl HostRun {
                 id: None,
                 outcome: Outcome::Later(Cause("notified".into())),
                 notify: Vec::new(),
+                guard: None,
                 divergence: None,
             });
             self.fresh(self.on.plan.lines.len() - 1).await?;
@@ -309,9 +336,13 @@ impl HostRun {
             let handler = self.on.plan.lines[index].handler.clone();
             let play = self.on.plan.lines[index].play;
             let Some(step) = self.step(index) else { continue };
-            let line = plan_step(play, step, handler.clone(), &mut world, &mut problems);
+            let line = plan_step((play, self.config.plays[play].guard), step, handler.clone(), &mut world, &mut problems);
             if !problems.is_empty() {
                 return Err(Failure::Step(problems));
+            }
+            // What has been said of it holds: a handler is guarded for what has notified it.
+            if line.guard.is_some() {
+                self.on.plan.lines[index].guard = line.guard;
             }
             match line.outcome {
                 Outcome::Change(change) => {
@@ -341,19 +372,6 @@ impl HostRun {
         Ok(())
     }
 
-    pub(super) fn items(&self, index: usize) -> Vec<String> {
-        let line = &self.on.plan.lines[index];
-        let prefix = format!("{}/", line.key);
-        self.on
-            .plays
-            .iter()
-            .filter(|(play, _)| *play == line.play)
-            .flat_map(|(_, compiled)| compiled.steps.iter())
-            .filter(|step| step.key.starts_with(&prefix))
-            .map(|step| step.key.clone())
-            .collect()
-    }
-
     pub(super) fn begin_if_needed(&self) -> Result<(), Failure> {
         if self.begun { Ok(()) } else { Err(self.failed("begin", "the run was not begun on this node")) }
     }
@@ -368,22 +386,5 @@ impl HostRun {
         }
         self.at_boundary()?;
         self.perform(std::mem::take(batch)).await
-    }
-
-    /// Writes the receipt and lets the node go.
-    pub async fn finish(&mut self) -> Result<(), Failure> {
-        if self.begun {
-            self.on.wire.finish(&self.on.receipts(&self.held)).await?;
-            self.begun = false;
-        }
-        Ok(())
-    }
-
-    /// Lets the node go as it is; the run stays in its journal as interrupted.
-    pub async fn abandon(&mut self) {
-        if self.begun {
-            let _ = self.on.wire.abandon().await;
-            self.begun = false;
-        }
     }
 }

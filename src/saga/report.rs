@@ -24,6 +24,8 @@ pub enum End {
     Unreachable,
     /// Refused before anything was done: stale, locked, or wrong.
     Refused,
+    /// Nobody can log in any more, also after the guard's time: what the node has done by itself, nobody has seen.
+    Lost,
     /// Stopped at a boundary, as asked.
     Stopped,
     /// Left alone: what was to fail for practice has nothing to do here.
@@ -125,12 +127,14 @@ pub struct HostReport {
     pub residue: Vec<String>,
     /// It was made to fail, for practice.
     pub simulated: bool,
+    /// On trial for so many seconds from the end of the run.
+    pub trial: Option<u64>,
 }
 
 impl HostReport {
     /// Of a host on which no step was begun.
     pub fn without_steps(host: &str, end: End, problems: Diagnostics) -> Self {
-        HostReport { host: host.to_owned(), steps: Vec::new(), aftermath: Vec::new(), end, problems, residue: Vec::new(), simulated: false }
+        HostReport { host: host.to_owned(), steps: Vec::new(), aftermath: Vec::new(), end, problems, residue: Vec::new(), simulated: false, trial: None }
     }
 }
 

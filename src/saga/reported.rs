@@ -46,7 +46,8 @@ impl HostRun {
     }
 
     /// What came of it; the steps that were never begun are in it too.
-    pub fn report_of(mut self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
+    pub fn report_of(mut self, end: End, problems: Diagnostics, mut residue: Vec<String>) -> HostReport {
+        residue.append(&mut self.notes);
         if !matches!(end, End::Done | End::AsWished | End::Spared) {
             for line in self.on.plan.lines.iter().filter(|line| line.acts()) {
                 let mark = match &line.outcome {
@@ -61,6 +62,7 @@ impl HostRun {
             }
         }
         let simulated = self.practice.is_some_and(|practice| practice.came);
-        HostReport { host: self.on.host, steps: self.steps, aftermath: self.aftermath, end, problems, residue, simulated }
+        let trial = self.guard.filter(|guard| guard.trial && end == End::Done).map(|guard| guard.seconds);
+        HostReport { host: self.on.host, steps: self.steps, aftermath: self.aftermath, end, problems, residue, simulated, trial }
     }
 }

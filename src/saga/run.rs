@@ -40,6 +40,8 @@ pub struct Orders {
     pub adopt: BTreeMap<String, Journal>,
     /// Take nodes over from whoever holds them.
     pub break_lock: bool,
+    /// Seconds that everything is on trial after the run, until it is kept or taken back.
+    pub trial: Option<u64>,
     /// One host that is not what the plan was made from stops all of them (a saved plan).
     pub all_or_none: bool,
     /// A step is to fail, for practice: then all is taken back, whatever the plays say.
@@ -65,6 +67,7 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         let adopted = orders.adopt.get(&surveyed.host);
         let mut end = (adopted.is_none() && !surveyed.has_work()).then_some(End::AsWished);
         let mut run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        run.trial = orders.trial;
         run.on.wire.break_lock = orders.break_lock;
         if let Some(journal) = adopted {
             run.adopt(journal);
@@ -130,8 +133,12 @@ fn ended_early(host: &str) -> HostReport {
 
 impl Member {
     fn fail(&mut self, failure: Failure) {
-        self.end = Some(match &failure {
-            Failure::Stopped => End::Stopped,
+        self.end = Some(match (self.run.verdict.take(), &failure) {
+            (Some((end, mut residue)), _) => {
+                self.residue.append(&mut residue);
+                end
+            }
+            (None, Failure::Stopped) => End::Stopped,
             _ => End::Failed,
         });
         self.failure = Some(failure);
@@ -197,7 +204,7 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         let going: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(|member| member.end.is_none())).cloned().collect();
         reached.extend(batch);
         at_once(orders, members, &going, move |mut member, _| async move {
-            if let Err(failure) = member.run.play(index).await {
+            if let Err(failure) = member.run.guarded_play(index).await {
                 member.fail(failure);
             }
             member
@@ -242,6 +249,10 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     // Whoever stays as it is must not keep its lock.
     for member in members.values_mut().filter(|member| member.failure.is_some()) {
         member.run.abandon().await;
+        if let Some((end, mut residue)) = member.run.verdict.take() {
+            member.end = Some(end);
+            member.residue.append(&mut residue);
+        }
     }
 }
 
@@ -295,7 +306,7 @@ fn batches(play: &Play) -> Vec<Vec<String>> {
 impl Member {
     /// Failed in the middle, and not by the user's wish.
     fn failed(&self) -> bool {
-        self.end == Some(End::Failed) && self.failure.is_some()
+        matches!(self.end, Some(End::Failed | End::TakenBack | End::Stuck | End::Lost)) && self.failure.is_some()
     }
 
     /// Failed by a step, not by the line or by the user's wish.
@@ -311,7 +322,7 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
         let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
-        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Spared | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Spared | End::Refused | End::Unreachable | End::TakenBack | End::Stuck | End::Lost)) {
             members.insert(host.clone(), member);
             continue;
         }

@@ -54,4 +54,18 @@ impl HostRun {
         let (_, compiled) = self.on.plays.get(play)?;
         compiled.at(at)
     }
+
+    /// The items of a loop that was one line.
+    pub(super) fn items(&self, index: usize) -> Vec<String> {
+        let line = &self.on.plan.lines[index];
+        let prefix = format!("{}/", line.key);
+        self.on
+            .plays
+            .iter()
+            .filter(|(play, _)| *play == line.play)
+            .flat_map(|(_, compiled)| compiled.steps.iter())
+            .filter(|step| step.key.starts_with(&prefix))
+            .map(|step| step.key.clone())
+            .collect()
+    }
 }

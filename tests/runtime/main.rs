@@ -9,6 +9,7 @@ mod look;
 mod past;
 mod channel;
 mod cost;
+mod guard;
 mod quoting;
 mod random;
 mod shell;

@@ -260,7 +260,8 @@ fn a_record_that_was_cut_off_does_not_spoil_the_next_one() {
         session.begin("r1");
         session.perform(&[(2, &put(node.at("b"), "2"))]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(!text.contains("/etc/mo") && text.contains("\nI\nO 1700000000 me@here\nB 2 put a"), "{sh:?} {text}");
+        assert!(text.contains("\nI\nB 2 put a 0 0 0 2_0 /etc/mo%\nO 1700000000 me@here\nB 2 put a"), "{sh:?} {text}");
+        assert_eq!(Journal::read(&text).unwrap().touched[&2].name, node.at("b"), "{sh:?}");
         session.unwind("r1");
         session.close();
         assert_eq!(snapshot(&node.root(), false), before, "{sh:?}");

@@ -5,7 +5,7 @@ use super::state::escape;
 use crate::node::quote::quote;
 use std::collections::BTreeMap;
 
-fn unit(seq: u32, text: String) -> Unit {
+pub(super) fn unit(seq: u32, text: String) -> Unit {
     let mut unit = Unit::new(seq);
     unit.push(text);
     unit
@@ -111,6 +111,6 @@ fn line(text: &str) -> String {
 }
 
 /// A run's name is a directory's.
-fn name(run: &str) -> String {
+pub(super) fn name(run: &str) -> String {
     run.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()
 }

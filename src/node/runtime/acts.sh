@@ -81,6 +81,32 @@ h_reload() {
   e=$(systemctl daemon-reload 2>&1) && h_done "$1" || h_fail "$1" "$e"
 }
 u_reload() { h_again="$h_again $h_i:$2"; }
+# By its path: busybox's shell would not look for a file.
+h_restart() {
+  if [ -d /run/systemd/system ]; then systemctl reboot; return; fi
+  IFS=:
+  for p in $PATH; do
+    [ -x "$p/reboot" ] && { unset IFS; "$p/reboot"; return; }
+  done
+  unset IFS
+  return 127
+}
+# number, message, seconds that the controller needs to come back. Which boot it was is in the journal: nobody needs a clock.
+h_reboot() {
+  y=$1
+  h_has systemctl || h_has reboot || { h_fail "$y" 'there is nothing to reboot with'; return 1; }
+  h_journal "$y" "B $y reboot $boot - - - - -$nl" || return
+  [ -e "$S/guard/armed" ] && printf '%s\n' "$3" >"$S/guard/expected"
+  [ -z "$2" ] || ! h_has wall || printf '%s\n' "$2" | wall >/dev/null 2>&1
+  sync
+  (
+    sleep 1
+    h_restart
+  ) </dev/null >/dev/null 2>&1 &
+  h_f rebooting "$y $boot" ''
+}
+h_booted() { if grep -q "^B $1 reboot $boot " "$R/journal"; then h_fail "$1" 'this is still the boot from before'; else h_done "$1"; fi; }
+u_reboot() { [ "$4" = "$boot" ] || h_f residue '' 'the node was rebooted; what is read only at boot is in effect until the next one'; h_undone "$2"; }
 # After the last restore: one daemon-reload, then each unit once.
 h_afterwards() {
   if [ "$h_again" ]; then

@@ -34,6 +34,7 @@ h_changed() {
 # run, who, since, y to take the lock over
 h_reopen() {
   [ -s "$S/runs/$1/journal" ] || { h_f failed reopen "there is no run $1 here"; return 1; }
+  h_free "$1" || return
   h_lock "$2" "$3" "$4" || return
   run=$1 R=$S/runs/$1
   h_cutoff

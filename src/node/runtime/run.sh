@@ -60,10 +60,21 @@ h_sweep() {
     { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
   done <"$S/runs/$1/journal"; } 2>/dev/null
 }
+# Whether no guard but this run's own watches the node. One that is not there any more, for want of a hook at boot, is started.
+h_free() {
+  h_watched || return 0
+  case $x in "$1 "*) [ ! -e "$S/guard/firing" ] && return ;; esac
+  h_line "$S/guard/pid"
+  set -- $v
+  if [ $# -lt 2 ] || ! h_born "$1" || [ "$v" != "$2" ]; then (sh "$S/guard/run" </dev/null >/dev/null 2>&1 &); fi
+  h_f guarded '' "$x"
+  return 75
+}
 # run, who, since, y to take the lock over
 h_begin() {
   [ "$S" ] || { h_f failed begin 'there is no HOME to keep state below'; return 1; }
   [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
+  h_free "$1" || return
   h_lock "$2" "$3" "$4" || return
   h_line "$S/open"
   [ -z "$v" ] || h_sweep "$v"
