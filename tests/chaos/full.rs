@@ -70,8 +70,9 @@ fn the_disk_is_full_from_a_boundary_on() {
             // What it says is true: a person is needed, here to free the disk.
             Some(5) => {
                 assert!(said.contains("stuck") && !said.contains("and taken back"), "{when}\n{said}");
+                said.lines().filter(|line| line.contains("could not be undone") || line.contains("cannot be")).for_each(|line| eprintln!("{when}: {}", line.trim()));
                 stuck += 1;
-                node.finish_by(WAYS[stuck % WAYS.len()], &before, &when, thoroughly);
+                node.finish_by(WAYS[stuck % WAYS.len()], &before, &format!("{when}, stuck"), thoroughly);
             }
             // All is done, and only that cannot be recorded; or what failed was left.
             Some(1) => {

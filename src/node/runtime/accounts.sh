@@ -168,6 +168,13 @@ u_user() {
     h_undone "$y"
     return
   fi
+  # Tools that have nothing to do need no room on a full disk.
+  if h_entry /etc/passwd "$p" && [ "$v" = "$h_l" ] && [ ! -d "$R/before/$y.h/home" ] && h_entry /etc/group "$h_gn"; then
+    x=$b
+    h_groups_of "$p"
+    b=$x
+    [ "$v" = "$b" ] && h_entry /etc/shadow "$p" && [ "$v" = "$h_pw:$h_age" ] && { h_undone "$y"; return; }
+  fi
   # x:uid:gid:comment:home:shell
   v=${h_l#*:} h_id=${v%%:*}
   v=${v#*:} h_g=${v%%:*}

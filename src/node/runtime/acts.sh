@@ -39,7 +39,7 @@ h_cron() {
 }
 u_crontab() {
   y=$2
-  if [ "$4" = y ]; then e=$(h_tab "$p" - 2>&1 <"$R/before/$y.cron")
+  if [ "$4" = y ]; then [ "$(h_tab "$p" -l 2>/dev/null)" = "$(cat "$R/before/$y.cron")" ] || e=$(h_tab "$p" - 2>&1 <"$R/before/$y.cron")
   elif h_tab "$p" -l >/dev/null 2>&1; then e=$(h_tab "$p" -r 2>&1)
   fi && h_undone "$y" || h_stick "$y" "$e"
 }

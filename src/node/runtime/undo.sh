@@ -167,7 +167,8 @@ h_record() {
       ;;
     putd | linkd) ;;
     *)
-      e=$({ cp -a -- "$b" "$t" && h_over "$t" "$p"; } 2>&1) || { rm -f -- "$t"; h_stick "$y" "$e"; return; }
+      # On a full disk the before-image itself goes back: a link takes no room.
+      e=$({ { cp -a -- "$b" "$t" || { [ "$c" = f ] && ln -f -- "$b" "$t"; }; } && h_over "$t" "$p"; } 2>&1) || { rm -f -- "$t"; h_stick "$y" "$e"; return; }
       if [ "$c" = f ]; then
         e=$(sha256sum <"$p" 2>&1)
         [ "$e" = "$(sha256sum <"$b")" ] || { h_stick "$y" "what was put back is not what was kept"; return; }
