@@ -1,21 +1,21 @@
 //! `homelab apply`: plans, asks, performs, verifies. One step that fails takes back what was done.
 
-use super::args::{Care, Diffs, Lock, Narrow, Reach, Selection};
+use super::args::{Care, Diffs, Lock, Narrow, Reach};
 use super::load::{Loaded, load_from};
 use super::looked::{Looked, look};
 use super::plan::{document, on_failure, show_all};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
-use super::{Exit, Printer, practice, steps};
+use super::{Exit, Printer, practice, saved, steps};
 use crate::fleet::Surveyed;
 use crate::fleet::event::Events;
 use crate::fleet::survey::Purpose;
-use crate::lang::{Diagnostic, Diagnostics, Kind, Masker};
+use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::Grade;
 use crate::node::journal::Journal;
 use crate::plan::Outcome;
-use crate::plan::saved::{SavedHost, SavedPlan};
+use crate::plan::saved::SavedPlan;
 use crate::saga::{End, HostReport, Orders, Simulate, StepEnd, perform};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -99,7 +99,7 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
     let mut reach = args.reach.clone();
     let mut identity = args.narrow.identity.clone();
     if let Some(saved) = &saved {
-        alone(args)?;
+        saved::alone(args)?;
         // What is named on the command line is named from here.
         reach.known_hosts.iter_mut().chain(&mut identity).for_each(|path| *path = std::path::absolute(&*path).unwrap_or_else(|_| path.clone()));
         // Names in a plan are those of the place where it was made.
@@ -107,14 +107,14 @@ async fn apply(command: &str, args: &Args, printer: &Printer) -> Result<Exit, Di
             Diagnostic::config(format!("cannot go to {}, where this plan was made: {error}", saved.directory.display())).hint("make the plan again here")
         })?;
     }
-    let selection = selection(args, saved.as_ref(), identity);
+    let selection = saved::selection(args, saved.as_ref(), identity);
     let loaded = load_from(&selection, args.start_at.as_deref(), saved.as_ref(), printer)?;
     let simulate = practice::simulate(args, &loaded)?;
     let purpose = if args.dry_run { Purpose::Save } else if resuming { Purpose::Resume } else { Purpose::Apply };
     let mut looked = look(&loaded, &reach, &args.care, purpose, printer).await?;
     let adopt = if resuming { super::resume::interrupted(&mut looked, printer).await? } else { BTreeMap::new() };
     if let Some(saved) = &saved {
-        still_holds(saved, &looked, printer.masker())?;
+        saved::still_holds(saved, &looked, printer.masker())?;
     }
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
     on_failure(&loaded, printer);
@@ -174,64 +174,6 @@ fn tell(command: &str, looked: &Looked, printer: &Printer) {
     if printer.json {
         printer.out(&format!("{}\n", document(command, looked)));
     }
-}
-
-/// A saved plan is performed as it is: nothing narrows or changes it.
-fn alone(args: &Args) -> Result<(), Diagnostics> {
-    let narrow = &args.narrow;
-    let given = [
-        ("--playbook", !args.playbooks.is_empty()),
-        ("--limit", narrow.limit.is_some()),
-        ("--tags", !narrow.tags.is_empty()),
-        ("--set", !narrow.sets.is_empty()),
-        ("--start-at", args.start_at.is_some()),
-    ];
-    let mut problems = Diagnostics::new();
-    for (option, _) in given.iter().filter(|(_, given)| *given) {
-        problems.push(
-            Diagnostic::new(Kind::Usage, format!("`{option}` has no meaning with a saved plan, which is performed as it was made"))
-                .hint(format!("leave it out, or make another plan: `homelab plan INVENTORY {option} … --out FILE`")),
-        );
-    }
-    problems.into_result(())
-}
-
-fn selection(args: &Args, saved: Option<&SavedPlan>, identity: Vec<PathBuf>) -> Selection {
-    match saved {
-        None => Selection { inventory: args.what.clone(), playbooks: args.playbooks.clone(), narrow: args.narrow.clone() },
-        Some(saved) => Selection {
-            inventory: saved.inventory.clone(),
-            playbooks: saved.playbooks.clone(),
-            narrow: Narrow {
-                limit: saved.limit.clone(),
-                tags: saved.tags.clone(),
-                sets: saved.sets.clone(),
-                identity,
-            },
-        },
-    }
-}
-
-/// A saved plan is performed as it was made, or not at all.
-fn still_holds(saved: &SavedPlan, looked: &Looked, masker: &Masker) -> Result<(), Diagnostics> {
-    let mut problems = looked.problems();
-    let now = looked.saved(masker);
-    for (host, plan) in &saved.hosts {
-        match now.get(host) {
-            Some(now) => problems.0.extend(plan.stale(host, now).0),
-            None if plan.lines.is_empty() => {}
-            None if problems.is_empty() => problems.push(
-                Diagnostic::new(Kind::Unreachable, format!("{host}: not reached, and the plan has work for it")).hint("make the plan again without it"),
-            ),
-            None => {}
-        }
-    }
-    for (host, now) in &now {
-        if !saved.hosts.contains_key(host) {
-            problems.0.extend(SavedHost::default().stale(host, now).0);
-        }
-    }
-    problems.into_result(())
 }
 
 fn agreed(args: &Args, looked: &Looked, adopt: &BTreeMap<String, Journal>, printer: &Printer) -> Result<bool, Diagnostics> {

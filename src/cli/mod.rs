@@ -21,6 +21,7 @@ mod progress;
 mod prompt;
 pub mod resume;
 pub mod rollback;
+mod saved;
 pub mod schema;
 pub mod secret;
 mod show;

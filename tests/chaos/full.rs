@@ -1,6 +1,6 @@
 //! The disk is full: the node lives on a small file system of its own, and something else fills it.
 
-use crate::node::{Node, WAYS, tried};
+use crate::node::{Node, WAYS_OUT, tried};
 use crate::site::Site;
 use crate::tasks;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -72,13 +72,13 @@ fn the_disk_is_full_from_a_boundary_on() {
                 assert!(said.contains("stuck") && !said.contains("and taken back"), "{when}\n{said}");
                 said.lines().filter(|line| line.contains("could not be undone") || line.contains("cannot be")).for_each(|line| eprintln!("{when}: {}", line.trim()));
                 stuck += 1;
-                node.finish_by(WAYS[stuck % WAYS.len()], &before, &format!("{when}, stuck"), thoroughly);
+                node.finish_by(WAYS_OUT[stuck % WAYS_OUT.len()], &before, &format!("{when}, stuck"), thoroughly);
             }
             // All is done, and only that cannot be recorded; or what failed was left.
             Some(1) => {
                 assert!(!said.contains("taken back"), "{when}\n{said}");
                 stuck += 1;
-                node.finish_by(WAYS[stuck % WAYS.len()], &before, &when, thoroughly);
+                node.finish_by(WAYS_OUT[stuck % WAYS_OUT.len()], &before, &when, thoroughly);
             }
             // Nothing that came after needed any room.
             Some(0) => {

@@ -22,7 +22,6 @@ const BUT: &[&str] = &[
 pub type State = BTreeMap<String, String>;
 
 /// How a run that was broken off is brought to an end.
-#[allow(dead_code, reason = "two of them wait for their commands, see `WAYS`")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// By the next apply: as after.
@@ -33,8 +32,10 @@ pub enum Way {
     Rollback,
 }
 
-/// The ways that are tried, in turn. `Way::Resume` and `Way::Rollback` belong here as soon as their commands are there.
-pub const WAYS: &[Way] = &[Way::NextApply];
+/// The ways that are tried, in turn.
+pub const WAYS: &[Way] = &[Way::Resume, Way::Rollback, Way::NextApply];
+/// Those for a run that is stuck: there is no going on with it.
+pub const WAYS_OUT: &[Way] = &[Way::Rollback, Way::NextApply];
 
 pub struct Node {
     pub remote: Remote,

@@ -82,7 +82,7 @@ fn what_lets_a_new_login_in_stays() {
     assert!(!guarded(&site));
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(site.text("/etc/ssh/sshd_config"), "PermitRootLogin no\n");
-    assert!(journal(&site).contains("\nE\n") && !journal(&site).contains("\nN\n"));
+    assert!(journal(&site).contains("\nE ") && !journal(&site).contains("\nN\n"));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_run_goes_on_over_a_new_line_where_the_old_one_died() {
     assert_eq!(site.text("/srv/d/last"), "x");
     assert!(!guarded(&site) && !site.inside("pi", "/var/lib/homelab/lock").exists());
     let text = journal(&site);
-    assert!(text.contains("\ng\n") && text.contains("\nE\n") && !text.contains("\nN\n"), "{text}");
+    assert!(text.contains("\ng\n") && text.contains("\nE ") && !text.contains("\nN\n"), "{text}");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn a_reboot_is_told_by_the_boot_id_and_the_run_goes_on() {
     site.apply();
     assert_ne!(site.text("/srv/d/a"), site.text("/srv/d/b"));
     let text = journal(&site);
-    assert!(text.contains(&format!("\nB 2 reboot {} ", site.text("/srv/d/a").trim())) && text.contains("\nD 2\n") && text.contains("\nE\n"), "{text}");
+    assert!(text.contains(&format!("\nB 2 reboot {} ", site.text("/srv/d/a").trim())) && text.contains("\nD 2\n") && text.contains("\nE "), "{text}");
     assert!(!guarded(&site));
 }
 

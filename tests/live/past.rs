@@ -11,7 +11,8 @@ fn promised(seen: Seen) -> Seen {
 }
 
 fn same(what: &str, want: &Seen, is: &Seen) {
-    for path in want.keys().chain(is.keys()) {
+    // The login's key is the sandbox's own: another sandbox has another.
+    for path in want.keys().chain(is.keys()).filter(|path| !path.starts_with("etc/ssh/authorized_keys.d/")) {
         assert_eq!(is.get(path), want.get(path), "{what}: {path}");
     }
 }

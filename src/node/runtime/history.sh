@@ -49,3 +49,42 @@ h_takeback() {
   [ "$v" ] || printf '%s\n' "$1" >"$S/open"
   h_unwind "$1"
 }
+# The receipts that the run changed are what they were before it, unless a later run has changed them again and it is not taken back by force.
+h_receipts() {
+  [ -e "$R/wrote" ] || return 0
+  h_slurp "$R/receipts"
+  a=$nl$v
+  h_slurp "$R/wrote"
+  b=$nl$v h_r=' ' c=
+  while IFS= read -r l; do
+    case $a in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
+  done <"$R/wrote"
+  if [ -e "$R/receipts" ]; then
+    while IFS= read -r l; do
+      case $b in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
+    done <"$R/receipts"
+  fi
+  h_k=' '
+  while IFS= read -r l; do
+    k=${l%% *}
+    case $h_r in *" $k "*)
+      case $b in
+      *"$nl$l$nl"*) continue ;;
+      *) [ "$h_force" ] && continue; h_k="$h_k$k " ;;
+      esac
+      ;;
+    esac
+    c=$c$l$nl
+  done <"$S/receipts"
+  if [ -e "$R/receipts" ]; then
+    while IFS= read -r l; do
+      case $h_r in *" ${l%% *} "*) case $h_k in *" ${l%% *} "*) ;; *) c=$c$l$nl ;; esac ;; esac
+    done <"$R/receipts"
+  fi
+  printf '%s' "$c" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts"
+}
+# number, path: what somebody made there since the run was over is nobody's to throw away.
+h_aside() {
+  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
+  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
+}

@@ -5,7 +5,7 @@ h_unwind() {
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
   # What was sent is not needed any more, and the disk may be full.
   rm -rf "$R/s"
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried=
   while IFS= read -r l; do
     case $l in
     *%) ;;
@@ -17,13 +17,14 @@ h_unwind() {
     'U '*) h_u="$h_u${l#U } " ;;
     'K '*) h_ks="$h_ks${l#K } " ;;
     E*) h_ended=1 ;;
+    W) h_tried=1 ;;
     esac
   done <"$R/journal"
   [ -z "$l" ] || h_cut=1
   h_note W
   # What is pending although the run came to its end, others have notified.
   if [ "$h_ended" ]; then h_slurp "$S/pending"; h_stay=$nl$v; fi
-  h_i=$i
+  h_i=$i h_all=$i
   while [ "$h_i" -gt 0 ]; do
     eval "h_l=\$j_$h_i"
     case $h_u in
@@ -41,7 +42,7 @@ h_unwind() {
   for s in $h_marks; do
     case $h_stay in *"$nl$s$nl"*) h_mark set "$s" ;; esac
   done
-  e=$({ h_unkeep && h_receipts; } 2>&1) || h_stick 0 "$e"
+  e=$({ h_unkeep && { [ ! -e "$R/wrote" ] || h_receipts; }; } 2>&1) || h_stick 0 "$e"
   sync -f "$S" 2>/dev/null || sync
   if [ "$h_stuck" ]; then
     # What has been notified has yet to take up what is there now.
@@ -50,11 +51,24 @@ h_unwind() {
     set +f
     return 1
   fi
+  [ -z "$h_tried" ] || h_unmark
   h_note X 2>/dev/null || { h_f failed unwind 'the journal cannot be written, so that this cannot be recorded'; return 1; }
   h_closed
   run=
   h_prune
   h_f unwound "$1" ''
+}
+# An earlier try that got stuck marked what had yet to be taken up. Now all of it has been: what was pending before the run is.
+h_unmark() {
+  i=0 h_ks=' '
+  while [ $i -lt "$h_all" ]; do
+    i=$((i + 1))
+    eval "l=\$j_$i"
+    case $l in P*) ;; *) continue ;; esac
+    case "$h_ks$h_stay" in *" ${l##* } "* | *"$nl${l##* }$nl"*) continue ;; esac
+    h_ks="$h_ks${l##* } "
+    case $l in 'P set '*) h_mark clear "${l##* }" ;; *) h_mark set "${l##* }" ;; esac
+  done
 }
 # The values that the run kept are what they were before it.
 h_unkeep() {
@@ -67,45 +81,6 @@ h_unkeep() {
     case $h_ks in *" ${l%% *} "*) a=$a$l$nl ;; esac
   done <"$R/before/kept"
   printf '%s' "$a" >"$S/kept.new" && mv -f "$S/kept.new" "$S/kept"
-}
-# And so are the receipts that it changed, unless a later run has changed them again and it is not taken back by force.
-h_receipts() {
-  [ -e "$R/wrote" ] || return 0
-  h_slurp "$R/receipts"
-  a=$nl$v
-  h_slurp "$R/wrote"
-  b=$nl$v h_r=' ' c=
-  while IFS= read -r l; do
-    case $a in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
-  done <"$R/wrote"
-  if [ -e "$R/receipts" ]; then
-    while IFS= read -r l; do
-      case $b in *"$nl$l$nl"*) ;; *) h_r="$h_r${l%% *} " ;; esac
-    done <"$R/receipts"
-  fi
-  h_k=' '
-  while IFS= read -r l; do
-    k=${l%% *}
-    case $h_r in *" $k "*)
-      case $b in
-      *"$nl$l$nl"*) continue ;;
-      *) [ "$h_force" ] && continue; h_k="$h_k$k " ;;
-      esac
-      ;;
-    esac
-    c=$c$l$nl
-  done <"$S/receipts"
-  if [ -e "$R/receipts" ]; then
-    while IFS= read -r l; do
-      case $h_r in *" ${l%% *} "*) case $h_k in *" ${l%% *} "*) ;; *) c=$c$l$nl ;; esac ;; esac
-    done <"$R/receipts"
-  fi
-  printf '%s' "$c" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts"
-}
-# number, path: what somebody made there since the run was over is nobody's to throw away.
-h_aside() {
-  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
-  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
 }
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
 h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
