@@ -10,5 +10,6 @@ pub mod playbook;
 pub mod plan;
 pub mod transport;
 pub mod fleet;
+pub mod history;
 pub mod saga;
 pub mod cli;

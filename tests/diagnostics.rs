@@ -64,7 +64,7 @@ fn run(case: &Json) -> String {
         let facts = homelab::node::Facts::default();
         let known = HostKnown { facts: Some(facts.clone()), kept: BTreeMap::new() };
         let others = Arc::new(Hosts::new(BTreeMap::from([(host.clone(), known)])));
-        let known = Known { facts: Some(facts), hosts: others, registered: BTreeMap::new() };
+        let known = Known { facts: Some(facts), hosts: others, ..Known::default() };
         let plays = config.plays.iter().enumerate().filter(|(_, play)| play.hosts.contains(host));
         let compiled: Vec<_> = plays.map(|(at, _)| compile(&config, at, host, &known)).collect();
         problems.0.extend(compiled.iter().flat_map(|one| one.problems.0.clone()));

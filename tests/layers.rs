@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// From the ground up: a layer may use itself and those before it.
-const LAYERS: &[&str] = &["lang", "node", "inventory", "resource", "playbook", "plan", "transport", "fleet", "saga", "cli"];
+const LAYERS: &[&str] = &["lang", "node", "inventory", "resource", "playbook", "plan", "transport", "fleet", "history", "saga", "cli"];
 
 /// Past this, a file is asking to be two.
 const LONGEST: usize = 400;

@@ -75,6 +75,17 @@ pub struct Reach {
     pub known_hosts: Option<PathBuf>,
 }
 
+/// What to do about a run that holds a node.
+#[derive(Debug, Clone, Args)]
+pub struct Lock {
+    /// Take nodes over from a run that holds them.
+    ///
+    /// That run stops at its next step and changes nothing more; what it has under way is not waited for. For a controller
+    /// that hangs or cannot be reached any more: a run whose controller is gone gives its nodes back by itself.
+    #[arg(long)]
+    pub break_lock: bool,
+}
+
 /// How closely to look.
 #[derive(Debug, Clone, Args)]
 pub struct Care {

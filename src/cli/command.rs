@@ -29,6 +29,14 @@ pub enum Command {
     Plan(super::plan::Args),
     /// Plan, ask, perform, verify.
     Apply(super::apply::Args),
+    /// Tell the runs that the nodes have had.
+    History(super::history::Args),
+    /// Take a run back, be it finished, interrupted or stuck.
+    Rollback(super::rollback::Args),
+    /// Go on with an apply that was interrupted.
+    Resume(super::resume::Args),
+    /// Keep what a run on trial did, after a new login.
+    Keep(super::keep::Args),
     /// Say what differs from what is wished; for cron: read-only, quiet when all is well.
     Drift(super::drift::Args),
     /// Meet the host keys of new hosts and record them.

@@ -69,7 +69,8 @@ fn astray(surveyed: &Surveyed) -> bool {
     anew(surveyed) || surveyed.plan.lines.iter().any(|line| matches!(line.divergence, Some(Divergence::Drift | Divergence::Conflict)))
 }
 
-/// Whether a node that has something to do has never had anything of it: a spot instance that was replaced.
+/// Whether a node that has something to do has never had anything of it: a spot instance that was replaced. One whose
+/// runs were all taken back is none.
 fn anew(surveyed: &Surveyed) -> bool {
-    surveyed.state.receipts.is_empty() && surveyed.acts()
+    surveyed.state.receipts.is_empty() && surveyed.state.run_number == 0 && surveyed.acts()
 }

@@ -9,16 +9,23 @@ pub mod docs;
 pub mod drift;
 pub mod exit;
 pub mod facts;
+pub mod history;
 pub mod init;
+pub mod keep;
 mod load;
 mod looked;
 pub mod plan;
+mod practice;
 pub mod printer;
 mod progress;
 mod prompt;
+pub mod resume;
+pub mod rollback;
+mod saved;
 pub mod schema;
 pub mod secret;
 mod show;
+mod steps;
 pub mod trust;
 
 pub use exit::Exit;
@@ -50,7 +57,11 @@ fn perform(command: &Command, printer: &Printer) -> Exit {
         Command::Secret(args) => secret::run(args, printer),
         Command::Plan(args) => networked(plan::run(args, printer), printer),
         Command::Apply(args) => networked(apply::run(args, printer), printer),
+        Command::Keep(args) => networked(keep::run(args, printer), printer),
         Command::Drift(args) => networked(drift::run(args, printer), printer),
+        Command::History(args) => networked(history::run(args, printer), printer),
+        Command::Rollback(args) => networked(rollback::run(args, printer), printer),
+        Command::Resume(args) => networked(resume::run(args, printer), printer),
         Command::Facts(args) => networked(facts::run(args, printer), printer),
         Command::Trust(args) => networked(trust::run(args, printer), printer),
     }

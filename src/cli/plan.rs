@@ -11,6 +11,7 @@ use crate::fleet::survey::Purpose;
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::plan::HostPlan;
 use crate::plan::saved::SavedPlan;
+use crate::playbook::label;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -60,7 +61,14 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
         Err(problems) => return printer.fail("plan", &problems),
     };
     let mut exit = show_all(&looked, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     printer.problems(&looked.problems());
+    for surveyed in &looked.hosts {
+        if let Some(armed) = &surveyed.state.guard {
+            let told = crate::saga::failure::watched(&surveyed.host, armed);
+            printer.note(&format!("{}: {}", told.message, told.hint.unwrap_or_default()));
+        }
+    }
     if let Some(path) = &args.out {
         match save(&loaded, &looked, path, args) {
             Ok(()) => printer.note(&format!("saved; `homelab apply {}` performs exactly this plan", path.display())),
@@ -104,6 +112,7 @@ fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
     }
     let plans: Vec<(&str, &HostPlan)> = plans.iter().map(|(host, plan)| (host.as_str(), plan)).collect();
     show_plans(&plans, args.diffs.wanted(), printer);
+    on_failure(&loaded, printer);
     printer.problems(&problems);
     if printer.json {
         printer.out(&format!("{}\n", json_of("plan", &plans, &[], &problems)));
@@ -123,6 +132,14 @@ pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
         }
     }
     Exit::of(&looked.problems())
+}
+
+/// One note for each play that has somebody to tell when it fails.
+pub fn on_failure(loaded: &Loaded, printer: &Printer) {
+    for play in loaded.config.plays.iter().filter(|play| !play.on_failure.is_empty() && !play.hosts.is_empty()) {
+        let tasks: Vec<String> = play.on_failure.iter().map(|task| format!("`{}`", label::raw(task))).collect();
+        printer.note(&format!("if a step of `{}` fails, then at last: {}", play.name, tasks.join(", ")));
+    }
 }
 
 fn show_plans(plans: &[(&str, &HostPlan)], diffs: bool, printer: &Printer) {
@@ -151,7 +168,10 @@ fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -
 /// The JSON document of a plan.
 pub fn document(command: &str, looked: &Looked) -> Value {
     let asleep: Vec<&str> = looked.asleep.iter().map(|(host, _)| host.as_str()).collect();
-    json_of(command, &looked.plans(), &asleep, &looked.problems())
+    let mut document = json_of(command, &looked.plans(), &asleep, &looked.problems());
+    let guards: serde_json::Map<String, Value> = looked.hosts.iter().filter_map(|surveyed| Some((surveyed.host.clone(), json!(surveyed.state.guard.as_ref()?)))).collect();
+    document["guards"] = Value::Object(guards);
+    document
 }
 
 fn json_of(command: &str, plans: &[(&str, &HostPlan)], asleep: &[&str], found: &Diagnostics) -> Value {
@@ -183,7 +203,7 @@ pub fn problems(problems: &Diagnostics) -> Vec<Value> {
 
 fn line(line: &crate::plan::Line) -> Value {
     use crate::plan::Outcome;
-    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "divergence": line.divergence});
+    let mut out = json!({"key": line.key, "task": line.label, "id": line.id.as_ref().map(ToString::to_string), "handler": line.handler.is_some(), "guard": line.guard, "divergence": line.divergence});
     let more = match &line.outcome {
         Outcome::AsWished | Outcome::Holds => json!({"outcome": "as_wished"}),
         Outcome::Skipped(why) => json!({"outcome": "skipped", "why": why}),

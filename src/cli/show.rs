@@ -98,6 +98,7 @@ pub fn line(line: &Line, diffs: bool, verbose: u8) -> String {
         Outcome::Change(change) => {
             let (sign, look) = sign(change.mark);
             let _ = writeln!(out, "  {} {}{}{}{}", paint(look, sign), label, resource(line), paint(style::DIM, remarks(change)), astray(line));
+            out += &guarded(line);
             for detail in &change.details {
                 out += &self::detail(detail, diffs);
             }
@@ -105,6 +106,7 @@ pub fn line(line: &Line, diffs: bool, verbose: u8) -> String {
         Outcome::Later(cause) => {
             let later = paint(style::DIM, format!("known after apply ({cause})"));
             let _ = writeln!(out, "  {} {}{}  {later}{}", paint(style::RUN, '?'), label, resource(line), astray(line));
+            out += &guarded(line);
         }
         Outcome::Skipped(why) if verbose > 0 => {
             let _ = writeln!(out, "    {}", paint(style::DIM, format!("{label}: skipped, {why}")));
@@ -132,6 +134,14 @@ fn astray(line: &Line) -> String {
         Some(Divergence::Pending) | None => return String::new(),
     };
     format!("  {}", paint(style::RUN, what))
+}
+
+/// What happens if nobody can log in after it.
+fn guarded(line: &Line) -> String {
+    match line.guard {
+        Some(seconds) => format!("      {}\n", paint(style::DIM, format!("guarded: takes itself back unless a new login succeeds within {seconds} s"))),
+        None => String::new(),
+    }
 }
 
 fn remarks(change: &Change) -> String {

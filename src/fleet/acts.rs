@@ -3,7 +3,7 @@
 use super::wire::{Begun, Done, Make, Trouble, Unwound, Wire, since};
 use crate::node::frame::Frame;
 use crate::node::op::Body;
-use crate::node::program::{self, Part as Staging, Unit};
+use crate::node::program::{self, Named, Part as Staging, Unit};
 use crate::node::{Answers, Op, Probe, runtime};
 use crate::transport::{Part, payload};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const LAST_WORDS: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Wire {
-    fn functions<'a>(&mut self) -> Vec<Make<'a>> {
+    pub(super) fn functions<'a>(&mut self) -> Vec<Make<'a>> {
         match std::mem::replace(&mut self.acting, true) {
             true => Vec::new(),
             false => vec![Box::new(runtime::apply_preamble)],
@@ -46,9 +46,10 @@ impl Wire {
                 Staging::Stream { .. } => streams = true,
             }
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = seconds();
+        let over = self.break_lock;
         let mut units = self.functions();
-        units.push(Box::new(move |seq| program::begin(seq, run, owner, now)));
+        units.push(Box::new(move |seq| if over { program::take_over(seq, run, owner, now) } else { program::begin(seq, run, owner, now) }));
         if streams {
             let frames = self.call(units, PATIENCE).await?.pop().unwrap_or_default();
             if let Some(refusal) = self.refusal(&frames)? {
@@ -80,11 +81,12 @@ impl Wire {
     }
 
     /// Why a run did not begin, if it did not.
-    fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
+    pub(super) fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
         for frame in frames {
             match frame.tag.as_str() {
                 "begun" => return Ok(None),
                 "locked" => return Ok(Some(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) })),
+                "guarded" => return Ok(Some(Begun::Guarded(program::guard::read_armed(&frame.text()).unwrap_or_default()))),
                 "failed" => return Err(self.refused(&format!("a run cannot begin here: {}", frame.text().trim()))),
                 _ => {}
             }
@@ -123,6 +125,10 @@ impl Wire {
                     for start in (0..size).step_by(CHUNK) {
                         let length = (size - start).min(CHUNK as u64);
                         send.extend(payload(&format!("{op}.p"), slice(&body, start, length)));
+                        if self.guarded {
+                            let unit = program::guard::idle(self.talk()?.next_seq());
+                            send.push(Part::Bytes(Bytes::from(unit.wire(&nonce))));
+                        }
                     }
                 }
             }
@@ -135,11 +141,12 @@ impl Wire {
         Ok(unstaged(&frames).map_or(Ok(()), Err))
     }
 
-    /// Marks `handlers` pending, performs `ops`, and looks at `probes`.
+    /// Marks `handlers` pending, performs `ops`, which belong to `steps`, and looks at `probes`.
     pub async fn act(
         &mut self,
         handlers: &[String],
         ops: &[(u32, &Op)],
+        steps: &[Named<'_>],
         probes: &[Probe],
         silence: Option<Duration>,
     ) -> Result<(BTreeMap<u32, Done>, Answers), Trouble> {
@@ -147,7 +154,7 @@ impl Wire {
         for handler in handlers {
             units.push(Box::new(move |seq| program::pending(seq, handler, true)));
         }
-        units.push(Box::new(move |seq| program::act(seq, ops)));
+        units.push(Box::new(move |seq| program::act_as(seq, ops, steps, seconds())));
         // What was written is read back.
         units.push(Box::new(move |seq| program::look(seq, probes, None, true)));
         let mut answers = self.call(units, silence.map_or(OP_PATIENCE, |silence| silence + LAST_WORDS)).await?;
@@ -169,8 +176,42 @@ impl Wire {
     /// Undoes everything that `run` did here, backwards.
     pub async fn unwind(&mut self, run: &str) -> Result<Unwound, Trouble> {
         let frames = self.call(vec![Box::new(move |seq| program::unwind(seq, run))], OP_PATIENCE).await?.pop().unwrap_or_default();
+        Ok(Unwound::read(&frames))
+    }
+
+    /// Writes the receipts and the digests of large files, closes the journal, and lets the node go.
+    pub async fn finish(&mut self, receipts: &BTreeMap<String, (String, String)>) -> Result<(), Trouble> {
+        let sums = std::mem::take(&mut self.sums);
+        let frames = self.call(vec![Box::new(|seq| program::finish_at(seq, receipts, &sums, Some(seconds())))], PATIENCE).await?.pop().unwrap_or_default();
+        match frames.iter().find(|frame| frame.tag == "failed") {
+            Some(frame) => Err(self.refused(&format!("the run is done, but cannot be recorded: {}", frame.text().trim()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the run where it is, for acts that belong to none (`true`); or goes back to it.
+    pub async fn aside(&mut self, begin: bool) -> Result<Result<(), String>, Trouble> {
+        let make: Make<'_> = Box::new(move |seq| if begin { program::aside(seq) } else { program::back(seq) });
+        let frames = self.call(vec![make], PATIENCE).await?.pop().unwrap_or_default();
+        Ok(frames.iter().find(|frame| frame.tag == "failed").map_or(Ok(()), |frame| Err(frame.text())))
+    }
+
+    /// Lets the node go in the middle of the run.
+    pub async fn abandon(&mut self) -> Result<(), Trouble> {
+        self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
+    }
+}
+
+/// Seconds since 1970, by this side's clock.
+pub(super) fn seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+impl Unwound {
+    /// From the frames of unwinding, whoever did it.
+    pub(super) fn read(frames: &[Frame]) -> Self {
         let mut unwound = Unwound::default();
-        for frame in &frames {
+        for frame in frames {
             let op = frame.number(0).and_then(|op| u32::try_from(op).ok());
             match (frame.tag.as_str(), op) {
                 ("undone", Some(op)) => drop(unwound.ops.insert(op, Ok(true))),
@@ -182,22 +223,7 @@ impl Wire {
                 _ => {}
             }
         }
-        Ok(unwound)
-    }
-
-    /// Writes the receipts and the digests of large files, closes the journal, and lets the node go.
-    pub async fn finish(&mut self, receipts: &BTreeMap<String, (String, String)>) -> Result<(), Trouble> {
-        let sums = std::mem::take(&mut self.sums);
-        let frames = self.call(vec![Box::new(|seq| program::finish(seq, receipts, &sums))], PATIENCE).await?.pop().unwrap_or_default();
-        match frames.iter().find(|frame| frame.tag == "failed") {
-            Some(frame) => Err(self.refused(&format!("the run is done, but cannot be recorded: {}", frame.text().trim()))),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets the node go in the middle of the run.
-    pub async fn abandon(&mut self) -> Result<(), Trouble> {
-        self.call(vec![Box::new(program::abandon)], PATIENCE).await.map(drop)
+        unwound
     }
 }
 
@@ -211,12 +237,12 @@ fn unstaged(frames: &[Frame]) -> Option<String> {
 }
 
 /// What came of each op.
-fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
+pub(super) fn read(frames: &[Frame]) -> BTreeMap<u32, Done> {
     let mut done = BTreeMap::new();
     for frame in frames.iter().filter(|frame| frame.tag == "op") {
         let Some(op) = frame.number(0).and_then(|op| u32::try_from(op).ok()) else { continue };
         let ran = frames.iter().filter_map(program::ran).find(|(number, _)| *number == op).map(|(_, ran)| ran);
-        done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text()) });
+        done.insert(op, if frame.field(1) == "done" { Done::Ok(ran) } else { Done::Failed(frame.text(), ran) });
     }
     done
 }

@@ -150,7 +150,7 @@ pub fn plan(config: &Arc<Config>, cache: &Cache, hosts: &[String], against: Agai
     hosts
         .iter()
         .map(|host| {
-            let known = Known { facts: facts(host), hosts: others.clone(), registered: BTreeMap::new() };
+            let known = Known { facts: facts(host), hosts: others.clone(), ..Known::default() };
             (host.clone(), one(config, cache, host, &known, against))
         })
         .collect()

@@ -10,7 +10,7 @@ use crate::transport::sandbox::{Sandbox, Server};
 pub async fn open(pool: &Pool, way: &Way, privileged: bool) -> Result<Wire, Diagnostic> {
     let target = way.target_for(privileged);
     match way {
-        Way::Ssh(_) => Ok(Wire::new(pool.open(&target).await?, target, None)),
+        Way::Ssh(_) => Ok(Wire::new(pool.open(&target).await?, target, pool.clone(), None)),
         Way::Sandbox { dir, spec, .. } => {
             let (dir, spec) = (dir.clone(), spec.clone());
             let made = tokio::task::spawn_blocking(move || {
@@ -24,7 +24,7 @@ pub async fn open(pool: &Pool, way: &Way, privileged: bool) -> Result<Wire, Diag
             target.keys = vec![sandbox.client_key_path()];
             target.pins = vec![sandbox.pin()];
             let talk = pool.open_stream(&target, server.connect()).await?;
-            Ok(Wire::new(talk, target, Some(server)))
+            Ok(Wire::new(talk, target, pool.clone(), Some(server)))
         }
     }
 }

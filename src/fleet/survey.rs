@@ -55,6 +55,8 @@ pub enum Purpose {
     Save,
     /// And the line to it, where it has something to do.
     Apply,
+    /// And the line to it, where a run was interrupted.
+    Resume,
 }
 
 /// Rounds after which a configuration whose tasks keep changing with what they learn is given up on.
@@ -138,7 +140,7 @@ async fn wave(
 async fn one(survey: &Survey, host: &str, others: &Arc<Hosts>) -> Result<Surveyed, Diagnostics> {
     let name = cache_name(&survey.config.inventory, host);
     let way = survey.targets.of(host)?;
-    let known = Known { facts: survey.cache.facts(&name), hosts: others.clone(), registered: BTreeMap::new() };
+    let known = Known { facts: survey.cache.facts(&name), hosts: others.clone(), ..Known::default() };
     // Configuration errors are said before anybody is contacted.
     let privileged = !survey.facts_only && wants_privilege(&compile_all(&survey.config, host, &known)?);
     survey.events.tell(host, What::Connecting);
@@ -238,8 +240,8 @@ pub(super) fn is_late(step: &Step) -> bool {
 }
 
 /// Whether any task of these plays asks for privilege.
-fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
-    all_steps(plays).any(|step| step.become_)
+pub(super) fn wants_privilege(plays: &[(usize, Compiled)]) -> bool {
+    plays.iter().any(|(_, compiled)| compiled.all().any(|step| step.become_))
 }
 
 /// Compiles all plays of `host`; problems of the configuration end it.
@@ -262,7 +264,7 @@ pub fn compile_all(config: &Config, host: &str, known: &Known) -> Result<Vec<(us
 fn drop_identity(compiled: &mut Compiled, host: &str, known: &Known) {
     let login = known.facts.as_ref().map(|facts| facts.user.name.as_str());
     let mut asked = false;
-    for step in compiled.steps.iter_mut().chain(&mut compiled.handlers).filter(|step| !step.become_) {
+    for step in compiled.steps.iter_mut().chain(&mut compiled.handlers).chain(&mut compiled.on_failure).filter(|step| !step.become_) {
         let Body::Resource(resource) = &mut step.body else { continue };
         if !resource.look().iter().any(|probe| matches!(probe, Probe::Run(_))) {
             continue;
@@ -286,6 +288,7 @@ pub fn plan_all(config: &Config, plays: &[(usize, Compiled)], world: &mut World,
         .map(|(play, compiled)| PlaySteps {
             play: *play,
             name: &config.plays[*play].name,
+            guard: config.plays[*play].guard,
             steps: &compiled.steps,
             handlers: &compiled.handlers,
         })

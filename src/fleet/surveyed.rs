@@ -33,7 +33,12 @@ pub struct Surveyed {
 impl Surveyed {
     /// Lets go of what `purpose` does not need.
     pub(super) async fn settle(&mut self, purpose: Purpose) {
-        if purpose != Purpose::Apply || !self.has_work() {
+        let needed = match purpose {
+            Purpose::Show | Purpose::Save => false,
+            Purpose::Apply => self.has_work(),
+            Purpose::Resume => self.state.interrupted.is_some(),
+        };
+        if !needed {
             self.wire.close().await;
         }
         if purpose == Purpose::Show {

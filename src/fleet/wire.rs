@@ -5,14 +5,16 @@ use crate::lang::{Diagnostic, Kind};
 use crate::node::{Answers, Costly, Probe};
 use crate::node::frame::Frame;
 use crate::node::probe::Ran;
-use crate::node::program::{self, Look, Sums, Unit};
+use crate::node::program::{self, Armed, Look, Sums, Unit, guard};
 use crate::transport::sandbox::Server;
-use crate::transport::{Lost, Talk, Target};
+use crate::transport::{Lost, Pool, Talk, Target};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a node may be silent while looking.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a line that is let go may take to end.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// What went wrong between here and the node, which its message names.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub enum Begun {
         /// Since when.
         since: String,
     },
+    /// A guard watches it for another run.
+    Guarded(Armed),
 }
 
 /// What came of an op.
@@ -44,8 +48,8 @@ pub enum Begun {
 pub enum Done {
     /// It ran; a command's result.
     Ok(Option<Ran>),
-    /// It failed; in the node's words.
-    Failed(String),
+    /// It failed; in the node's words, and a command's result.
+    Failed(String, Option<Ran>),
 }
 
 /// What came of taking a run back.
@@ -62,21 +66,43 @@ pub struct Unwound {
 /// The program on a node.
 pub struct Wire {
     talk: Option<Talk>,
-    target: Target,
+    pub(super) target: Target,
+    /// How it was opened.
+    pub(super) pool: Pool,
+    /// The guard is armed: it is told of each exchange.
+    pub(super) guarded: bool,
+    /// The functions of the guard have been sent.
+    pub(super) guarding: bool,
     /// The functions that act have been sent.
     pub(super) acting: bool,
+    /// And those about runs of the past.
+    pub(super) past: bool,
     /// Digests that earlier runs recorded are not believed.
     pub(super) paranoid: bool,
+    /// Who holds the node loses it to this run.
+    pub break_lock: bool,
     /// Of large files that were looked at, for the node to record.
     pub(super) sums: Sums,
     /// A sandbox lives as long as the line to it.
-    _sandbox: Option<Server>,
+    pub(super) sandbox: Option<Server>,
 }
 
 impl Wire {
     /// Over `talk`, which has just been opened.
-    pub fn new(talk: Talk, target: Target, sandbox: Option<Server>) -> Self {
-        Wire { talk: Some(talk), target, acting: false, paranoid: false, sums: Sums::new(), _sandbox: sandbox }
+    pub fn new(talk: Talk, target: Target, pool: Pool, sandbox: Option<Server>) -> Self {
+        Wire {
+            talk: Some(talk),
+            target,
+            pool,
+            guarded: false,
+            guarding: false,
+            acting: false,
+            past: false,
+            break_lock: false,
+            paranoid: false,
+            sums: Sums::new(),
+            sandbox,
+        }
     }
 
     /// Ends the conversation.
@@ -84,7 +110,20 @@ impl Wire {
         if let Some(talk) = self.talk.take() {
             talk.close().await;
         }
-        self._sandbox = None;
+        self.sandbox = None;
+    }
+
+    /// Lets go of the line, which is dead or about to be. Nothing is waited for.
+    pub(super) fn hang_up(&mut self) {
+        if let Some(talk) = self.talk.take() {
+            tokio::spawn(tokio::time::timeout(GOODBYE, talk.close()));
+        }
+    }
+
+    /// Takes on what `other` knew of the same node.
+    pub fn take_on(&mut self, other: &mut Wire) {
+        self.sums.append(&mut other.sums);
+        self.paranoid = other.paranoid;
     }
 
     pub(super) fn talk(&mut self) -> Result<&mut Talk, Trouble> {
@@ -93,14 +132,25 @@ impl Wire {
     }
 
     /// Sends units made by `make` from their sequence numbers, and gives the frames of each.
-    pub(super) async fn call(&mut self, make: Vec<Make<'_>>, silence: Duration) -> Result<Vec<Vec<Frame>>, Trouble> {
+    pub(super) async fn call(&mut self, mut make: Vec<Make<'_>>, silence: Duration) -> Result<Vec<Vec<Frame>>, Trouble> {
+        let guarded = self.guarded;
+        if guarded {
+            make.insert(0, Box::new(guard::busy));
+            make.push(Box::new(guard::idle));
+        }
         let units: Vec<Unit> = {
             let talk = self.talk()?;
             make.into_iter().map(|make| make(talk.next_seq())).collect()
         };
         let frames = self.talk()?.call(&units, silence, |_| {}).await;
         let frames = frames.map_err(|lost| self.lost(&lost))?;
-        Ok(split(frames, &units))
+        self.still_ours(&frames)?;
+        let mut answers = split(frames, &units);
+        if guarded && answers.len() > 1 {
+            answers.pop();
+            answers.remove(0);
+        }
+        Ok(answers)
     }
 
     pub(super) fn lost(&self, lost: &Lost) -> Trouble {
@@ -110,6 +160,18 @@ impl Wire {
     pub(super) fn refused(&self, why: &str) -> Trouble {
         let why = format!("{}: {}", self.target.name, why.replace(char::is_control, " "));
         Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("is its disk full, or not writable?")))
+    }
+
+    /// Whether somebody has taken the node over.
+    fn still_ours(&self, frames: &[Frame]) -> Result<(), Trouble> {
+        let Some(taken) = frames.iter().find(|frame| frame.tag == "taken") else { return Ok(()) };
+        let who = match taken.text().replace(char::is_control, " ") {
+            // Whoever it was has let go of it again.
+            who if who.is_empty() => "another controller has taken this node over (`--break-lock`) and is done with it".to_owned(),
+            who => format!("{who} has taken this node over (`--break-lock`), since {}", since(taken.number(0).unwrap_or(0))),
+        };
+        let why = format!("{}: {who}; this run stopped there and changes nothing more", self.target.name);
+        Err(Trouble(Box::new(Diagnostic::new(Kind::Failed, why).hint("`homelab history` tells how far it came"))))
     }
 
     pub(super) fn nonsense(&self, error: &dyn std::fmt::Display) -> Trouble {

@@ -15,6 +15,8 @@ pub enum Shape {
     Int,
     /// Seconds, or with a unit: `90s`, `5m`, `1h`.
     Seconds,
+    /// The same, or `false`.
+    SecondsOrNot,
     /// A list of texts; one text alone is a list of one.
     Texts,
     /// A list.

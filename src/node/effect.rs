@@ -137,6 +137,8 @@ impl World {
                 self.sysctls.insert(key.clone(), value.clone());
             }
             Op::Hostname { name } => self.hostname = Some(name.clone()),
+            // What starts at boot and what it then does, nobody can foresee; which files there are, it is not meant to change.
+            Op::Reboot { .. } => self.providers.push(Provider { cause: Cause("reboot".into()), only: Some(vec!["/run".into(), "/tmp".into()]) }),
             Op::Run { command, creates, .. } => {
                 let shown = if command.secret { "command".to_owned() } else { format!("command {}", command.argv.join(" ")) };
                 let mut only = self.provides.clone();

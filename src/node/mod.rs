@@ -1,6 +1,7 @@
 //! What can be asked of a node and done to it: the closed vocabularies [`Probe`] and [`Op`], the model of a node's
 //! state ([`World`]), and the fixed shell runtime that carries both out. Knows nothing of what a resource means.
 
+mod cuts;
 mod effect;
 pub mod facts;
 pub mod frame;

@@ -118,7 +118,7 @@ impl Op {
                 }
             }
             Op::Remove { .. } | Op::Packages { .. } | Op::Unit { .. } | Op::DaemonReload | Op::Group { .. } | Op::User(_)
-            | Op::Sysctl { .. } | Op::Hostname { .. } => {}
+            | Op::Sysctl { .. } | Op::Hostname { .. } | Op::Reboot { .. } => {}
         }
         needs
     }

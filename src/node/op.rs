@@ -180,6 +180,15 @@ pub enum Op {
         /// The new name.
         name: String,
     },
+    /// Reboot, and come back.
+    Reboot {
+        /// Seconds within which it must be back.
+        timeout: u64,
+        /// Seconds that one try to log in may take; else as the host says.
+        connect: Option<u64>,
+        /// What is said to those who are logged in.
+        message: String,
+    },
     /// Run a command.
     Run {
         /// What.
@@ -255,7 +264,7 @@ impl Op {
         match self {
             Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => Grade::Exact,
             Op::Crontab { .. } | Op::Sysctl { .. } | Op::Hostname { .. } => Grade::Exact,
-            Op::Unit { act: UnitAct::Reload | UnitAct::Restart, .. } => Grade::Equivalent,
+            Op::Unit { act: UnitAct::Reload | UnitAct::Restart, .. } | Op::Reboot { .. } => Grade::Equivalent,
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
             Op::Packages { lost: true, .. } => Grade::None,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,

@@ -95,10 +95,45 @@ pub fn apply_preamble(seq: u32) -> Unit {
     )
 }
 
+/// The functions that runs of the past need, after those of [`apply_preamble`].
+pub fn history_preamble(seq: u32) -> Unit {
+    functions(seq, &[include_str!("runtime/history.sh")])
+}
+
+/// The functions that the guard needs on this side; to be sent after [`apply_preamble`] or, to disarm, alone.
+pub fn guard_preamble(seq: u32) -> Unit {
+    functions(seq, &[include_str!("runtime/guard.sh")])
+}
+
+/// The guard as a script of its own, which the node keeps while it is armed: all that unwinding needs, and a main.
+pub fn guard_script() -> String {
+    // It finds its state by where it lies.
+    let head = "#!/bin/sh\nG=${0%/*} HOMELAB_STATE=${0%/guard/run}\nIFS= read -r PATH <\"$G/path\"\nLC_ALL=C n=guard H=\nexport PATH LC_ALL HOMELAB_STATE\numask 077\n";
+    let parts = [
+        include_str!("runtime/base.sh"),
+        include_str!("runtime/system.sh"),
+        include_str!("runtime/run.sh"),
+        include_str!("runtime/files.sh"),
+        include_str!("runtime/undo.sh"),
+        include_str!("runtime/history.sh"),
+        include_str!("runtime/accounts.sh"),
+        include_str!("runtime/acts.sh"),
+        include_str!("runtime/packages.sh"),
+        include_str!("runtime/guard.sh"),
+        include_str!("runtime/fire.sh"),
+    ];
+    parts.iter().flat_map(|part| lines(part)).fold(head.to_owned(), |text, line| text + line + "\n")
+}
+
+/// The lines that do something.
+fn lines(part: &str) -> impl Iterator<Item = &str> {
+    part.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 fn functions(seq: u32, parts: &[&str]) -> Unit {
     let mut unit = Unit::new(seq);
     for part in parts {
-        for line in part.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in lines(part) {
             unit.push(line);
             unit.push("\n");
         }
@@ -114,7 +149,7 @@ mod tests {
     #[test]
     fn every_shell_can_read_the_functions() {
         for (shell, arguments) in [("dash", vec!["-n"]), ("bash", vec!["-n"]), ("busybox", vec!["ash", "-n"])] {
-            for unit in [preamble(1), apply_preamble(2)] {
+            for unit in [preamble(1), apply_preamble(2), history_preamble(3), guard_preamble(4)] {
                 let wire = unit.wire("n");
                 let body = wire.split(|b| *b == b'\n').skip(1).collect::<Vec<_>>().join(&b'\n');
                 let file = tempfile::NamedTempFile::new().unwrap();
@@ -126,9 +161,35 @@ mod tests {
     }
 
     #[test]
+    fn no_function_takes_the_name_of_another() {
+        let mut names = std::collections::BTreeSet::new();
+        for unit in [preamble(1), apply_preamble(2), history_preamble(3), guard_preamble(4)] {
+            let text = String::from_utf8(unit.wire("n")).unwrap();
+            for name in text.lines().filter_map(|line| line.split_once("() ")).map(|(name, _)| name.to_owned()) {
+                assert!(names.insert(name.clone()), "{name} is there twice: the later one is what both mean");
+            }
+        }
+        assert!(names.len() > 100, "only {} functions were found", names.len());
+    }
+
+    #[test]
+    fn every_shell_can_read_the_guard() {
+        for (shell, arguments) in [("dash", vec!["-n"]), ("bash", vec!["-n"]), ("busybox", vec!["ash", "-n"])] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), guard_script()).unwrap();
+            let out = std::process::Command::new(shell).args(&arguments).arg(file.path()).output().expect(shell);
+            assert!(out.status.success() && out.stderr.is_empty(), "{shell} {out:?}");
+        }
+        assert!(!guard_script().contains(super::super::program::SCRIPT_END));
+    }
+
+    #[test]
     fn the_functions_stay_small_since_they_travel_each_time() {
         assert!(preamble(1).wire("n").len() < 14 << 10, "{}", preamble(1).wire("n").len());
-        assert!(apply_preamble(1).wire("n").len() < 32 << 10, "{}", apply_preamble(1).wire("n").len());
+        assert!(apply_preamble(1).wire("n").len() < 33 << 10, "{}", apply_preamble(1).wire("n").len());
+        assert!(history_preamble(1).wire("n").len() < 5 << 10, "{}", history_preamble(1).wire("n").len());
+        assert!(guard_preamble(1).wire("n").len() < 8 << 10, "{}", guard_preamble(1).wire("n").len());
+        assert!(guard_script().len() < 60 << 10, "{}", guard_script().len());
     }
 
     #[test]

@@ -141,6 +141,7 @@ pub fn describe(op: &Op, world: &World) -> Vec<Detail> {
             before: world.sysctl(key).flatten().unwrap_or_default(),
             after: value.clone(),
         }],
+        Op::Reboot { timeout, .. } => vec![words(format!("reboot, and be back within {timeout} s"))],
         Op::Hostname { name } => vec![Detail::Attribute {
             path: String::new(),
             name: "host name".into(),

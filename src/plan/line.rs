@@ -68,6 +68,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// Handlers it notifies when it changes something.
     pub notify: Vec<String>,
+    /// It may cut the line: before it, the guard is armed with these seconds.
+    pub guard: Option<u64>,
     /// Why it is not as wished, once receipts have been compared; nothing where it is.
     pub divergence: Option<Divergence>,
 }

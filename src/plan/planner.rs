@@ -24,6 +24,8 @@ pub struct PlaySteps<'a> {
     pub play: usize,
     /// Its name: pending handlers are kept by play and handler name.
     pub name: &'a str,
+    /// Seconds that its guard waits; 0: it has none.
+    pub guard: u64,
     /// Its tasks.
     pub steps: &'a [Step],
     /// Its handlers, in the order written.
@@ -42,8 +44,10 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
     for play in plays {
         // Handler → whether it is certain to be notified.
         let mut notified: BTreeMap<String, Result<(), Cause>> = BTreeMap::new();
+        // What makes a guarded change take effect is guarded too.
+        let mut guarded: BTreeSet<String> = BTreeSet::new();
         for step in play.steps {
-            let line = plan_step(play.play, step, None, world, &mut plan.problems);
+            let line = plan_step((play.play, play.guard), step, None, world, &mut plan.problems);
             let news = match &line.outcome {
                 Outcome::Change(Change { open: None, .. }) => Some(Ok(())),
                 Outcome::Change(Change { open: Some(cause), .. }) | Outcome::Later(cause) => Some(Err(cause.clone())),
@@ -51,6 +55,9 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
             };
             if let Some(news) = news {
                 for handler in &line.notify {
+                    if line.guard.is_some() {
+                        guarded.insert(handler.clone());
+                    }
                     let entry = notified.entry(handler.clone()).or_insert_with(|| news.clone());
                     if news.is_ok() {
                         *entry = Ok(());
@@ -66,9 +73,12 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
                 (Some(Err(cause)), false) => Err(cause.clone()),
                 (None, false) => continue,
             };
-            let mut line = plan_step(play.play, handler, Some(id), world, &mut plan.problems);
+            let mut line = plan_step((play.play, play.guard), handler, Some(id), world, &mut plan.problems);
             if let (Outcome::Change(change), Err(cause)) = (&mut line.outcome, news) {
                 change.open.get_or_insert(cause);
+            }
+            if line.acts() && play.guard > 0 && handler.guard != Some(false) && guarded.contains(&handler.key) {
+                line.guard = Some(play.guard);
             }
             plan.lines.push(line);
         }
@@ -76,8 +86,9 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
     plan
 }
 
-/// Plans one step and lets its ops take effect in `world`.
-pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut World, problems: &mut Diagnostics) -> Line {
+/// Plans one step of a play and lets its ops take effect in `world`. `play`: which, and how long its guard waits.
+pub fn plan_step(play: (usize, u64), step: &Step, handler: Option<String>, world: &mut World, problems: &mut Diagnostics) -> Line {
+    let (play, guard) = play;
     let mut line = Line {
         play,
         key: step.key.clone(),
@@ -87,6 +98,7 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
         handler,
         outcome: Outcome::AsWished,
         notify: step.notify.clone(),
+        guard: None,
         divergence: None,
     };
     match &step.body {
@@ -102,9 +114,14 @@ pub fn plan_step(play: usize, step: &Step, handler: Option<String>, world: &mut 
             world.narrow(step.provides.clone());
             match plan_resource(resource.as_ref(), step.become_, line.handler.is_some(), world) {
                 Ok(None) => {}
-                Ok(Some(change)) => line.outcome = Outcome::Change(change),
+                Ok(Some(change)) => {
+                    let guarded = step.guard.unwrap_or_else(|| change.ops.iter().any(|op| op.cuts_line(world)));
+                    line.guard = Some(guard).filter(|seconds| guarded && *seconds > 0);
+                    line.outcome = Outcome::Change(change);
+                }
                 Err(Block::Later(cause)) => {
                     world.obscure(cause.clone());
+                    line.guard = Some(guard).filter(|seconds| step.guard == Some(true) && *seconds > 0);
                     line.outcome = Outcome::Later(cause);
                 }
                 Err(Block::Unmet(need)) => problems.push(
@@ -221,7 +238,7 @@ fn mark(ops: &[Op], world: &World) -> Mark {
             crate::node::op::UnitAct::Restart | crate::node::op::UnitAct::Reload => Mark::Run,
             _ => Mark::Change,
         },
-        Op::DaemonReload | Op::Run { .. } => Mark::Run,
+        Op::DaemonReload | Op::Run { .. } | Op::Reboot { .. } => Mark::Run,
     };
     ops.first().map_or(Mark::Change, of)
 }

@@ -85,6 +85,25 @@ pub fn notifications(plays: &[Play], problems: &mut Diagnostics) {
         for tasks in [&play.tasks, &play.handlers, &play.on_failure] {
             notified(tasks, &names, problems);
         }
+        unheard(&play.on_failure, problems);
+    }
+}
+
+/// Reports every `notify` of a task that runs after a failure: handlers belong to what was taken back.
+fn unheard(tasks: &[Task], problems: &mut Diagnostics) {
+    for task in tasks {
+        if let Some((name, span)) = task.notify.first() {
+            problems.push(
+                Diagnostic::config(format!("a task of `on_failure` cannot notify `{name}`: handlers do not run after a failure"))
+                    .maybe_at(span.as_ref())
+                    .hint("do here what the handler does, as a task of its own"),
+            );
+        }
+        match &task.body {
+            Body::Block(tasks) | Body::Include(_, tasks) => unheard(tasks, problems),
+            Body::Role(role, _) => unheard(&role.tasks, problems),
+            Body::Resource(..) | Body::Assert(_) => {}
+        }
     }
 }
 

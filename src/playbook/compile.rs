@@ -8,7 +8,7 @@ use super::known::{Known, play_scope};
 use super::model::{Body as Raw, Play, Role, Task};
 use super::render::Renderer;
 use super::step::{Body, Compiled, Step};
-use super::{label, params, select};
+use super::{failed, label, params, select};
 use crate::lang::{Data, Diagnostics, Scope, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -20,7 +20,6 @@ pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compi
     let mut compiler = Compiler {
         config,
         play: the_play,
-        host,
         known,
         out: Compiled::default(),
         registered: BTreeMap::new(),
@@ -28,6 +27,7 @@ pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compi
         started: config.start.as_ref().is_none_or(|(at, _)| *at < play),
         deferred: Vec::new(),
         taken: BTreeSet::new(),
+        once_here: the_play.hosts.first().is_none_or(|first| first == host),
     };
     if config.start.as_ref().is_some_and(|(at, _)| *at > play) {
         return compiler.out;
@@ -57,7 +57,6 @@ pub fn compile(config: &Config, play: usize, host: &str, known: &Known) -> Compi
 pub(super) struct Compiler<'a> {
     pub(super) config: &'a Config,
     pub(super) play: &'a Play,
-    pub(super) host: &'a str,
     pub(super) known: &'a Known,
     pub(super) out: Compiled,
     /// By earlier steps.
@@ -69,6 +68,8 @@ pub(super) struct Compiler<'a> {
     /// Handlers, compiled when all results are known by name.
     pub(super) deferred: Vec<(&'a Task, String, Context<'a>)>,
     pub(super) taken: BTreeSet<String>,
+    /// Tasks that run once run on this host.
+    once_here: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -81,7 +82,11 @@ impl<'a> Compiler<'a> {
         }
         self.started = true;
         let mut steps = Vec::new();
-        let context = Context { key: format!("{play}/on_failure"), ..context.clone() };
+        let scope = failed::scope(&context.scope, self.known.failed.as_deref());
+        let mut context = Context { key: format!("{play}/on_failure"), scope, ..context.clone() };
+        // Whichever tasks are chosen, somebody is to hear that they failed.
+        context.tags.push("always".to_owned());
+        self.once_here = self.known.failed.as_ref().map_or(self.once_here, |failed| failed.once);
         self.tasks(&self.play.on_failure, &context, &mut steps);
         self.out.on_failure = steps;
         let Compiler { mut out, omitted, .. } = self;
@@ -217,7 +222,7 @@ impl<'a> Compiler<'a> {
     fn leaf(&mut self, task: &'a Task, context: &Context<'a>, key: String, handler: bool, steps: &mut Vec<Step>) {
         let first = steps.len();
         let whole = |body: Body, compiler: &mut Self| compiler.step(task, context, key.clone(), None, body);
-        let once_elsewhere = context.run_once && self.play.hosts.first().is_some_and(|h| h != self.host);
+        let once_elsewhere = context.run_once && !self.once_here;
         match &context.gate {
             Gate::Skip(why) => {
                 let step = whole(Body::Skipped { why: why.clone() }, self);

@@ -19,7 +19,7 @@ pub const PLAY: &[Key] = &[
     Key::new("vars_files", Shape::Texts, "YAML files of variables, relative to the playbook."),
     Key::new("rollback", Shape::Choice(ROLLBACK), "What a failure takes back: the `host` (default), the whole `play`, or `none`."),
     Key::new("tags", Shape::Texts, "Tags of all its tasks."),
-    Key::new("guard", Shape::Seconds, "How long a node waits for the controller before it takes a cutting change back."),
+    Key::new("guard", Shape::SecondsOrNot, "How long a node waits for a new login before it takes back a change that may cut the line; by default 60 seconds, `false`: for ever."),
     Key::new("tasks", Shape::Tasks, "What is to be, in order."),
     Key::new("handlers", Shape::Tasks, "Tasks that run once, at the end, if a changed task notifies them by name."),
     Key::new("on_failure", Shape::Tasks, "Tasks that run after a failure has been taken back, to tell someone."),

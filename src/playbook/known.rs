@@ -1,6 +1,7 @@
 //! What is known of the nodes when a play is compiled, and the names that templates see of it.
 
 use super::config::{Config, Keep};
+use super::failed::Failed;
 use crate::inventory::{Inventory, Layer, Level};
 use crate::lang::{Data, Scope, Value};
 use crate::node::Facts;
@@ -17,6 +18,8 @@ pub struct Known {
     pub hosts: Arc<Hosts>,
     /// Results registered on this host, by name; one that must not show says so itself.
     pub registered: BTreeMap<String, Value>,
+    /// What failed, for the tasks of `on_failure`; `None`: nothing has.
+    pub failed: Option<Arc<Failed>>,
 }
 
 /// What is known of each host; one of them may be known better than it was when the others were learned.

@@ -2,7 +2,7 @@
 
 use super::forms::{becomes, expressions, pattern_text, register, serial, texts, tolerance};
 use super::keys;
-use super::model::{Assert, Body, Home, Play, Playbook, Role, Rollback, Task};
+use super::model::{Assert, Body, GUARD, Home, Play, Playbook, Role, Rollback, Task};
 use crate::inventory::fields::{Fields, first_line, hint_names, key_span, wrong_type};
 use crate::inventory::{Reading, join, read_vars_files};
 use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
@@ -84,7 +84,7 @@ impl Loader<'_> {
                     _ => Rollback::Host,
                 },
                 tags: texts(f, "tags"),
-                guard: f.seconds("guard"),
+                guard: guard(f),
                 ..Play::default()
             }
         });
@@ -351,4 +351,14 @@ fn common_keys(f: &mut Fields<'_, '_>, place: &Place) -> Task {
 /// The lowest directory above both.
 fn common(one: &Path, other: &Path) -> PathBuf {
     one.components().zip(other.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+}
+
+/// How long a play's guard waits: seconds, or `false` for no guard at all.
+fn guard(f: &mut Fields<'_, '_>) -> u64 {
+    match f.get("guard").map(|value| &value.data) {
+        None => GUARD,
+        Some(Data::Bool(false)) => 0,
+        // Without a second at least, no login can be in time.
+        Some(_) => f.seconds("guard").map_or(GUARD, |seconds| seconds.max(1)),
+    }
 }

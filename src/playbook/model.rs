@@ -16,6 +16,9 @@ pub struct Playbook {
     pub plays: Vec<Play>,
 }
 
+/// Seconds that a guard waits for the controller, where the play does not say.
+pub const GUARD: u64 = 60;
+
 /// Tasks for some hosts.
 #[derive(Debug, Clone, Default)]
 pub struct Play {
@@ -43,8 +46,8 @@ pub struct Play {
     pub rollback: Rollback,
     /// Tags of all its tasks.
     pub tags: Vec<String>,
-    /// Seconds that a guard waits for the controller; `None`: the default.
-    pub guard: Option<u64>,
+    /// Seconds that a guard waits for the controller; 0: there is to be none.
+    pub guard: u64,
     /// What is to be.
     pub tasks: Vec<Task>,
     /// By name.

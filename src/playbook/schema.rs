@@ -90,6 +90,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Bool => json!({"type": "boolean"}),
         Shape::Int => json!({"type": "integer"}),
         Shape::Seconds => seconds(),
+        Shape::SecondsOrNot => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}, {"const": false}]}),
         Shape::Texts => texts(),
         Shape::List => json!({"type": "array"}),
         Shape::Map => json!({"type": "object"}),

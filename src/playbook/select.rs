@@ -53,6 +53,25 @@ fn find(tasks: &[Task], prefix: &str, name: &str, names: &mut Vec<String>) -> Op
     None
 }
 
+/// The position of the first task called `name`, or of a handler if there is no such task.
+pub fn named(plays: &[Play], name: &str) -> Result<String, Diagnostic> {
+    let problem = match start_at(plays, name) {
+        Ok((_, key)) => return Ok(key),
+        Err(problem) => problem,
+    };
+    let called = |task: &Task| task.name.as_ref().and_then(|n| n.as_str()) == Some(name);
+    let handler = plays.iter().position(|play| play.handlers.iter().any(called));
+    handler.map(|at| format!("{at}/handlers/{name}")).ok_or(problem)
+}
+
+/// Whether the step at `step` is the task at `task`, one of its loop's items, or below it.
+pub fn within(step: &str, task: &str) -> bool {
+    // In a step's position, `#3` is the item of a loop.
+    let parts: Vec<&str> = step.split('/').map(|part| part.split_once('#').filter(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())).map_or(part, |(part, _)| part)).collect();
+    let plain = parts.join("/");
+    plain.strip_prefix(task).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Every tag that is written in these plays.
 pub fn tags(plays: &[Play]) -> Vec<String> {
     fn walk(tasks: &[Task], out: &mut Vec<String>) {
@@ -77,7 +96,14 @@ pub fn tags(plays: &[Play]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::chosen;
+    use super::{chosen, within};
+
+    #[test]
+    fn items_and_inner_tasks_are_within() {
+        for (step, task, wish) in [("0/1", "0/1", true), ("0/1#3", "0/1", true), ("0/1#3/2", "0/1/2", true), ("0/12", "0/1", false), ("0/1/2#0", "0/1", true), ("1/1", "0/1", false)] {
+            assert_eq!(within(step, task), wish, "{step} within {task}");
+        }
+    }
 
     #[test]
     fn tags_choose() {

@@ -23,6 +23,23 @@ pub struct Compiled {
     pub waits: BTreeMap<String, Option<Span>>,
 }
 
+impl Compiled {
+    /// Tasks, handlers, and what runs after a failure.
+    pub fn all(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(&self.handlers).chain(&self.on_failure)
+    }
+
+    /// The one at this place among [`all`](Self::all).
+    pub fn at(&self, at: usize) -> Option<&Step> {
+        let (tasks, handlers) = (self.steps.len(), self.handlers.len());
+        match at {
+            at if at < tasks => self.steps.get(at),
+            at if at < tasks + handlers => self.handlers.get(at - tasks),
+            at => self.on_failure.get(at - tasks - handlers),
+        }
+    }
+}
+
 /// One task, for one item of its loop.
 #[derive(Debug)]
 pub struct Step {

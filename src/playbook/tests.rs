@@ -36,7 +36,7 @@ fn facts() -> Facts {
 
 fn with_facts() -> Known {
     let host = HostKnown { facts: Some(facts()), kept: BTreeMap::new() };
-    Known { facts: Some(facts()), hosts: Arc::new(Hosts::new(BTreeMap::from([("pi-1".to_owned(), host)]))), registered: BTreeMap::new() }
+    Known { facts: Some(facts()), hosts: Arc::new(Hosts::new(BTreeMap::from([("pi-1".to_owned(), host)]))), ..Known::default() }
 }
 
 /// A line for each step: `key label: what`.

@@ -20,6 +20,7 @@ mod names;
 pub mod package;
 pub mod params;
 pub mod put;
+pub mod reboot;
 pub mod service;
 mod ssh_key;
 pub mod sysctl;
@@ -161,6 +162,7 @@ pub static KINDS: &[&KindSpec] = &[
     &hostname::HOSTNAME,
     &lineinfile::LINEINFILE,
     &package::PACKAGE,
+    &reboot::REBOOT,
     &service::SERVICE,
     &sysctl::SYSCTL,
     &systemd_unit::SYSTEMD_UNIT,

@@ -5,12 +5,14 @@ use super::{Failure, StepEnd};
 use crate::fleet::event::What;
 use crate::fleet::wire::Done;
 use crate::lang::Diagnostics;
+use crate::node::program::Named;
 use crate::node::{Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
 use crate::plan::Outcome;
 use crate::playbook::{Body, Step};
 use crate::resource::Block;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 impl HostRun {
     /// Acts and verifies; a step with `retries` gets its further tries here.
@@ -19,9 +21,9 @@ impl HostRun {
         let (mut tries, delay, _) = self.patience(last.line);
         let index = last.line;
         let mut end = self.attempt(&acts).await;
-        while let (Err(Failure::Step(_)), true) = (&end, tries > 0) {
+        while let (Err(Failure::Step(_)), true) = (&end, tries > 0 && !self.practised()) {
             tries -= 1;
-            tokio::time::sleep(delay).await;
+            self.pause(delay).await?;
             self.at_boundary()?;
             let again = self.replan(index).await?;
             end = match again {
@@ -42,7 +44,7 @@ impl HostRun {
         let line = &self.on.plan.lines[index];
         let (play, handler) = (line.play, line.handler.clone());
         let Some(step) = self.step(index) else { return Ok(None) };
-        match plan_step(play, step, handler, &mut world, &mut problems).outcome {
+        match plan_step((play, self.config.plays[play].guard), step, handler, &mut world, &mut problems).outcome {
             _ if !problems.is_empty() => Err(Failure::Step(problems)),
             Outcome::Change(change) => {
                 let act = Act { line: index, first: self.number(&change), change };
@@ -54,6 +56,7 @@ impl HostRun {
     }
 
     pub(super) async fn attempt(&mut self, acts: &[Act]) -> Result<(), Failure> {
+        self.guard(acts).await?;
         let mut marks: Vec<String> = Vec::new();
         let mut probes: BTreeSet<Probe> = BTreeSet::new();
         for act in acts {
@@ -61,10 +64,7 @@ impl HostRun {
             self.events.tell(&self.on.host, What::Step(line.label.clone()));
             let play_name = &self.config.plays[line.play].name;
             marks.extend(line.notify.iter().map(|handler| handler_id(play_name, handler)));
-            if let Some(Step { body: Body::Resource(resource), .. }) = self.step(act.line) {
-                probes.extend(resource.look());
-                probes.extend(resource.look_more(&self.on.world));
-            }
+            probes.extend(self.probes(act.line));
             let at = self.report(act.line, Some(act.change.mark), StepEnd::NotBegun);
             self.op_steps.extend(act.ops().map(|(number, _)| (number, at)));
         }
@@ -73,12 +73,39 @@ impl HostRun {
         marks.dedup();
         let timeout = acts.iter().filter_map(|act| self.patience(act.line).2).max();
         let probes: Vec<Probe> = probes.into_iter().collect();
-        let acted = self.on.wire.act(&marks, &ops, &probes, timeout).await;
+        if let [act] = acts
+            && matches!(act.change.ops[..], [Op::Reboot { .. }])
+        {
+            return self.reboot(act, &marks).await;
+        }
+        let masker = self.config.identities.masker();
+        let label = |act: &&Act| masker.mask(&self.on.plan.lines[act.line].label).into_owned();
+        let labels: Vec<(u32, String)> = acts.iter().filter(|act| !act.change.ops.is_empty()).map(|act| (act.first, label(&act))).collect();
+        let steps: Vec<Named<'_>> = labels.iter().map(|(first, label)| Named { first: *first, label }).collect();
+        let since = SystemTime::now();
+        let acted = self.on.wire.act(&marks, &ops, &steps, &probes, timeout).await;
+        acts.iter().for_each(|act| self.begun_at(act.line, since));
         if acted.is_err() {
             acts.iter().for_each(|act| self.set(act.line, StepEnd::Unknown));
         }
-        let (done, answers) = acted?;
+        let (done, answers) = match acted {
+            Err(trouble) if self.guard.is_some() => return self.mend(acts, trouble).await,
+            acted => acted?,
+        };
         self.on.world.learn(answers);
+        self.judge(acts, &done).await
+    }
+
+    /// What the step of a line looks at.
+    pub(super) fn probes(&self, index: usize) -> Vec<Probe> {
+        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Vec::new() };
+        let mut probes = resource.look();
+        probes.extend(resource.look_more(&self.on.world));
+        probes
+    }
+
+    /// What came of `acts`, whose ops ended as `done` says: verified, noted, and what follows from it.
+    pub(super) async fn judge(&mut self, acts: &[Act], done: &BTreeMap<u32, Done>) -> Result<(), Failure> {
         // One that fails does not hide that those after it in the batch have been done.
         for act in acts {
             if act.ops().all(|(number, _)| matches!(done.get(&number), Some(Done::Ok(_)))) {
@@ -91,8 +118,9 @@ impl HostRun {
             for (number, _) in act.ops() {
                 match done.get(&number) {
                     Some(Done::Ok(output)) => ran = output.clone().or(ran),
-                    Some(Done::Failed(why)) => {
+                    Some(Done::Failed(why, ran)) => {
                         self.set(act.line, StepEnd::Failed);
+                        self.said(act.line, ran.as_ref());
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
                         return Err(self.failed(&label, why));
                     }
@@ -102,7 +130,9 @@ impl HostRun {
                     }
                 }
             }
+            self.said(act.line, ran.as_ref());
             self.verify(act.line, &label)?;
+            self.rehearse(act.line, &label)?;
             self.events.tell(&self.on.host, What::Done(label, act.change.mark));
             let line = &self.on.plan.lines[act.line];
             let (notify, handler) = (line.notify.clone(), line.handler.clone());

@@ -2,6 +2,7 @@
 
 use crate::fleet::wire::Trouble;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::program::Armed;
 
 /// Why performing stopped on a host.
 #[derive(Debug)]
@@ -38,12 +39,25 @@ impl Failure {
             Failure::Lost(problem) => one(problem.clone()),
             Failure::Locked { who, since } => one(
                 Diagnostic::new(Kind::Failed, format!("{host}: another run has this node: {who}, since {since}"))
-                    .hint("wait for it to end, then run this again; a lock whose process is gone is taken over by itself"),
+                    .hint("wait for it to end, then run this again; `--break-lock` takes the node over from it. A lock whose process is gone is taken over by itself"),
             ),
             Failure::Stopped => one(
                 Diagnostic::new(Kind::Failed, format!("{host}: stopped at a step boundary, as asked"))
-                    .hint("what was done stays; run the same apply again to go on"),
+                    .hint("what was done stays; `homelab resume` goes on, `homelab rollback` takes it back"),
             ),
         }
     }
+}
+
+/// A guard watches `host` for another run.
+pub fn watched(host: &str, armed: &Armed) -> Diagnostic {
+    let run = &armed.run;
+    if armed.left == 0 && !armed.trial {
+        return Diagnostic::new(Kind::Failed, format!("{host}: its guard takes run {run} back at any moment")).hint("run this again when it has; that takes a minute at most");
+    }
+    let (what, hint) = match armed.trial {
+        true => ("is on trial", "`homelab keep INVENTORY` keeps what it did; or wait until the node has taken it back"),
+        false => ("is guarded, and its controller is gone", "wait until the node has taken it back"),
+    };
+    Diagnostic::new(Kind::Failed, format!("{host}: run {run} {what}; the node takes it back in {} s", armed.left)).hint(hint)
 }

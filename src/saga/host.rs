@@ -1,16 +1,20 @@
 //! One host's side of a run: begin, stage, preflight; then step by step act and verify; and the way back.
 
+use super::Failure;
+use super::guard::Guard;
+use super::practice::Practice;
 use super::report::{StepEnd, StepReport};
 use super::steps::StepsNow;
-use super::{End, Failure, HostReport};
+use super::verified::Before;
+use super::End;
 use crate::fleet::event::{Events, What};
 use crate::fleet::survey::{Items, said};
 use crate::fleet::wire::Begun;
 use crate::fleet::Surveyed;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::node::{Answers, Cause, Op, Probe, World};
+use crate::node::{Answers, Cause, Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
-use crate::plan::{Change, Line, Mark, Outcome, digest, divergence};
+use crate::plan::{Change, Line, Outcome, digest, divergence};
 use crate::playbook::{Body, Config, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +32,18 @@ pub struct HostRun {
     pub(super) stop: Arc<AtomicBool>,
     pub(super) run: String,
     pub(super) begun: bool,
+    /// It goes on in a run that was interrupted.
+    pub(super) adopted: bool,
+    /// Who runs it, for the lock.
+    pub(super) owner: String,
+    /// The guard, while it is armed.
+    pub(super) guard: Option<Guard>,
+    /// Seconds on trial that this run asks for.
+    pub trial: Option<u64>,
+    /// How this host ends, where the node or the guard's time has decided that; and what is to be said of it.
+    pub verdict: Option<(End, Vec<String>)>,
+    /// What is to be said at the end.
+    pub(super) notes: Vec<String>,
     pub(super) next_op: u32,
     /// Op number → index into `steps`.
     pub(super) op_steps: BTreeMap<u32, usize>,
@@ -39,12 +55,18 @@ pub struct HostRun {
     pub(super) held: BTreeSet<String>,
     pub(super) items: Items,
     pub(super) steps_now: StepsNow,
+    /// What is to be made to fail, for practice.
+    pub(super) practice: Option<Practice>,
+    /// What was there before the first act.
+    pub(super) before: Before,
+    /// What came of the tasks of `on_failure`.
+    pub(super) aftermath: Vec<StepReport>,
 }
 
 /// How often a node that another run holds is asked again.
-const LOCK_TRIES: u32 = 10;
+pub(super) const LOCK_TRIES: u32 = 10;
 /// And after how long.
-const LOCK_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A step on its way: what it is, and the change it makes.
 pub(super) struct Act {
@@ -71,6 +93,12 @@ impl HostRun {
             stop,
             run,
             begun: false,
+            adopted: false,
+            owner: String::new(),
+            guard: None,
+            trial: None,
+            verdict: None,
+            notes: Vec::new(),
             next_op: 1,
             steps: Vec::new(),
             op_steps: BTreeMap::new(),
@@ -79,6 +107,9 @@ impl HostRun {
             held,
             items: Items::new(),
             steps_now: StepsNow::default(),
+            practice: None,
+            before: Before::default(),
+            aftermath: Vec::new(),
         };
         host.index();
         host
@@ -86,6 +117,7 @@ impl HostRun {
 
     /// Takes the node's lock, stages the contents of the plan, and checks that the node is what the plan rests on.
     pub async fn begin(&mut self, owner: &str) -> Result<(), Failure> {
+        self.owner = owner.to_owned();
         let mut acts = Vec::new();
         for index in 0..self.on.plan.lines.len() {
             if let Outcome::Change(change) = &self.on.plan.lines[index].outcome
@@ -112,13 +144,19 @@ impl HostRun {
         }
         match begun {
             Ok(Begun::Locked { who, since }) => Err(Failure::Locked { who, since }),
+            Ok(Begun::Guarded(armed)) => Err(self.watched(&armed)),
             Err(why) => {
                 self.begun = true;
                 Err(self.failed("sending contents", &why))
             }
             Ok(Begun::Yes(now)) => {
                 self.begun = true;
-                self.preflight(&lines, &now)
+                self.preflight(&lines, &now)?;
+                self.note_before(&now);
+                match self.trial {
+                    Some(seconds) if self.on.acts() => self.arm(seconds, true).await,
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -205,10 +243,14 @@ impl HostRun {
             }
             match line.outcome.clone() {
                 Outcome::Change(change) if change.open.is_none() => {
+                    // It is no act like others: see `reboot`.
+                    if change.ops.iter().any(|op| matches!(op, Op::Reboot { .. })) {
+                        self.flush(&mut batch).await?;
+                    }
                     let file_ops = change.ops.iter().all(Op::is_file_op) && self.patience(index).0 == 0;
                     let first = self.staged.get(&index).copied().unwrap_or_default();
                     batch.push(Act { line: index, change, first });
-                    if !file_ops || batch.len() >= 128 {
+                    if !file_ops || batch.len() >= 128 || self.practises(index) {
                         self.flush(&mut batch).await?;
                     }
                 }
@@ -250,6 +292,7 @@ impl HostRun {
                 id: None,
                 outcome: Outcome::Later(Cause("notified".into())),
                 notify: Vec::new(),
+                guard: None,
                 divergence: None,
             });
             self.fresh(self.on.plan.lines.len() - 1).await?;
@@ -293,9 +336,13 @@ impl HostRun {
             let handler = self.on.plan.lines[index].handler.clone();
             let play = self.on.plan.lines[index].play;
             let Some(step) = self.step(index) else { continue };
-            let line = plan_step(play, step, handler.clone(), &mut world, &mut problems);
+            let line = plan_step((play, self.config.plays[play].guard), step, handler.clone(), &mut world, &mut problems);
             if !problems.is_empty() {
                 return Err(Failure::Step(problems));
+            }
+            // What has been said of it holds: a handler is guarded for what has notified it.
+            if line.guard.is_some() {
+                self.on.plan.lines[index].guard = line.guard;
             }
             match line.outcome {
                 Outcome::Change(change) => {
@@ -308,6 +355,7 @@ impl HostRun {
                 }
                 Outcome::AsWished | Outcome::Skipped(_) | Outcome::Holds => {
                     self.report(index, None, StepEnd::AsWished);
+                    self.begun_at(index, std::time::SystemTime::now());
                     self.held.insert(key);
                     if let Some(id) = &handler {
                         self.on.wire.handled(id).await?;
@@ -316,24 +364,12 @@ impl HostRun {
                         Some(Step { body: Body::Resource(resource), .. }) => said(resource.as_ref(), &self.on.world).cloned(),
                         _ => None,
                     };
+                    self.said(index, ran.as_ref());
                     self.register(index, false, ran.as_ref().map(|ran| (ran.rc, ran.stdout.as_str(), ran.stderr.as_str()))).await?;
                 }
             }
         }
         Ok(())
-    }
-
-    pub(super) fn items(&self, index: usize) -> Vec<String> {
-        let line = &self.on.plan.lines[index];
-        let prefix = format!("{}/", line.key);
-        self.on
-            .plays
-            .iter()
-            .filter(|(play, _)| *play == line.play)
-            .flat_map(|(_, compiled)| compiled.steps.iter())
-            .filter(|step| step.key.starts_with(&prefix))
-            .map(|step| step.key.clone())
-            .collect()
     }
 
     pub(super) fn begin_if_needed(&self) -> Result<(), Failure> {
@@ -350,49 +386,5 @@ impl HostRun {
         }
         self.at_boundary()?;
         self.perform(std::mem::take(batch)).await
-    }
-
-    pub(super) fn report(&mut self, index: usize, mark: Option<Mark>, end: StepEnd) -> usize {
-        let line = &self.on.plan.lines[index];
-        if let Some(at) = self.steps_now.reported.get(&line.key) {
-            return *at;
-        }
-        self.steps_now.reported.insert(line.key.clone(), self.steps.len());
-        self.steps.push(StepReport { key: line.key.clone(), label: line.label.clone(), mark, end });
-        self.steps.len() - 1
-    }
-
-    pub(super) fn set(&mut self, index: usize, end: StepEnd) {
-        let at = self.steps_now.reported.get(&self.on.plan.lines[index].key);
-        if let Some(step) = at.and_then(|at| self.steps.get_mut(*at)) {
-            step.end = end;
-        }
-    }
-
-    /// Writes the receipt and lets the node go.
-    pub async fn finish(&mut self) -> Result<(), Failure> {
-        if self.begun {
-            self.on.wire.finish(&self.on.receipts(&self.held)).await?;
-            self.begun = false;
-        }
-        Ok(())
-    }
-
-    /// Lets the node go as it is; the run stays in its journal as interrupted.
-    pub async fn abandon(&mut self) {
-        if self.begun {
-            let _ = self.on.wire.abandon().await;
-            self.begun = false;
-        }
-    }
-
-    /// What came of it.
-    pub fn report_of(self, end: End, problems: Diagnostics, residue: Vec<String>) -> HostReport {
-        HostReport { host: self.on.host, steps: self.steps, end, problems, residue }
-    }
-
-    /// The world as last seen, for those who want to know after the run.
-    pub fn world(&self) -> &World {
-        &self.on.world
     }
 }

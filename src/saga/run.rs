@@ -1,7 +1,9 @@
 //! A run over many hosts: play by play, in the play's batches, all hosts of a batch at once; and who is taken back
 //! when one of them fails.
 
+use super::aftermath::after_failure;
 use super::host::HostRun;
+use super::practice::Simulate;
 use super::report::StepEnd;
 use super::{End, Failure, HostReport};
 use crate::fleet::event::{Events, What};
@@ -9,6 +11,7 @@ use crate::fleet::Surveyed;
 use crate::fleet::cache::Cache;
 use crate::fleet::memory;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::journal::Journal;
 use crate::playbook::model::Body;
 use crate::playbook::{Config, Play, Rollback, Task};
 use std::collections::BTreeMap;
@@ -33,16 +36,26 @@ pub struct Orders {
     pub run: String,
     /// Who runs it, for the lock: `anna@desk`.
     pub owner: String,
+    /// Hosts that go on in a run that was interrupted there, and its journal.
+    pub adopt: BTreeMap<String, Journal>,
+    /// Take nodes over from whoever holds them.
+    pub break_lock: bool,
+    /// Seconds that everything is on trial after the run, until it is kept or taken back.
+    pub trial: Option<u64>,
     /// One host that is not what the plan was made from stops all of them (a saved plan).
     pub all_or_none: bool,
+    /// A step is to fail, for practice: then all is taken back, whatever the plays say.
+    pub simulate: Option<Simulate>,
 }
 
 /// A host on its way through the run.
-struct Member {
-    run: HostRun,
-    failure: Option<Failure>,
-    end: Option<End>,
+pub(super) struct Member {
+    pub(super) run: HostRun,
+    pub(super) failure: Option<Failure>,
+    pub(super) end: Option<End>,
     residue: Vec<String>,
+    /// What went wrong in `on_failure`.
+    pub(super) afterwards: Diagnostics,
 }
 
 /// Performs the plans of `hosts`. The reports come in the order of `hosts`.
@@ -51,16 +64,25 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
     let mut members: BTreeMap<String, Member> = BTreeMap::new();
     for surveyed in hosts {
         order.push(surveyed.host.clone());
-        let end = (!surveyed.has_work()).then_some(End::AsWished);
-        let run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
-        members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new() });
+        let adopted = orders.adopt.get(&surveyed.host);
+        let mut end = (adopted.is_none() && !surveyed.has_work()).then_some(End::AsWished);
+        let mut run = HostRun::new(surveyed, orders.config.clone(), orders.events.clone(), orders.stop.clone(), orders.run.clone());
+        run.trial = orders.trial;
+        run.on.wire.break_lock = orders.break_lock;
+        if let Some(journal) = adopted {
+            run.adopt(journal);
+        }
+        if let Some(simulate) = orders.simulate.as_ref().filter(|_| end.is_none()) {
+            end = (!run.practise(simulate)).then(|| if run.on.acts() { End::Spared } else { End::AsWished });
+        }
+        members.insert(run.on.host.clone(), Member { run, failure: None, end, residue: Vec::new(), afterwards: Diagnostics::new() });
     }
     let everyone: Vec<String> = order.clone();
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         if let Err(failure) = member.run.begin(&orders.owner).await {
             member.run.abandon().await;
             // What is as wished can be noted another time.
-            let noted = member.run.on.acts() || !matches!(failure, Failure::Locked { .. });
+            let noted = member.run.acts() || !matches!(failure, Failure::Locked { .. });
             member.end = Some(if noted { refused(&failure) } else { End::AsWished });
             member.failure = noted.then_some(failure);
         }
@@ -76,11 +98,14 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         let kept = members.iter().map(|(host, member)| (host.clone(), member.run.kept())).collect();
         members.values_mut().for_each(|member| member.run.share(&kept));
     }
+    if orders.simulate.is_some() {
+        leave_nothing(&mut members).await;
+    }
     at_once(orders, &mut members, &everyone, |mut member, orders| async move {
         match member.run.finish().await {
             Ok(()) => {
                 memory::keep(&orders.config, &orders.cache, &member.run.on, &member.run.held);
-                member.end = Some(if member.run.on.acts() { End::Done } else { End::AsWished });
+                member.end = Some(if member.run.acts() { End::Done } else { End::AsWished });
             }
             Err(failure) => member.fail(failure),
         }
@@ -92,7 +117,8 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
         .map(|host| {
             let Some(member) = members.remove(host) else { return ended_early(host) };
             let end = member.end.unwrap_or(End::Failed);
-            let problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
+            let mut problems = member.failure.as_ref().map(|failure| failure.problems(host)).unwrap_or_default();
+            problems.0.extend(member.afterwards.0);
             orders.events.tell(host, What::Finished(String::new()));
             member.run.report_of(end, problems, member.residue)
         })
@@ -102,13 +128,17 @@ pub async fn perform(orders: &Orders, hosts: Vec<Surveyed>) -> Vec<HostReport> {
 /// A host whose part of the run broke off inside this program: it must not be missing from what is reported.
 fn ended_early(host: &str) -> HostReport {
     let problem = Diagnostic::new(Kind::Failed, format!("{host}: performing it ended early, through a defect of homelab")).hint("plan again to see how far it came");
-    HostReport { host: host.to_owned(), steps: Vec::new(), end: End::Failed, problems: problem.into(), residue: Vec::new() }
+    HostReport::without_steps(host, End::Failed, problem.into())
 }
 
 impl Member {
     fn fail(&mut self, failure: Failure) {
-        self.end = Some(match &failure {
-            Failure::Stopped => End::Stopped,
+        self.end = Some(match (self.run.verdict.take(), &failure) {
+            (Some((end, mut residue)), _) => {
+                self.residue.append(&mut residue);
+                end
+            }
+            (None, Failure::Stopped) => End::Stopped,
             _ => End::Failed,
         });
         self.failure = Some(failure);
@@ -174,7 +204,7 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         let going: Vec<String> = batch.iter().filter(|host| members.get(*host).is_some_and(|member| member.end.is_none())).cloned().collect();
         reached.extend(batch);
         at_once(orders, members, &going, move |mut member, _| async move {
-            if let Err(failure) = member.run.play(index).await {
+            if let Err(failure) = member.run.guarded_play(index).await {
                 member.fail(failure);
             }
             member
@@ -187,13 +217,16 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
         // Whoever got lost under way has failed the play too, but cannot be asked to take anything back.
         let failed: Vec<String> = going.into_iter().filter(|host| members.get(host).is_none_or(Member::failed)).collect();
         failures += failed.len();
-        let back = match play.rollback {
+        let rollback = if orders.simulate.is_some() && play.rollback == Rollback::None { Rollback::Host } else { play.rollback };
+        let back = match rollback {
             Rollback::None => Vec::new(),
             Rollback::Host => failed.iter().filter(|host| members.get(*host).is_some_and(Member::step_failed)).cloned().collect(),
             Rollback::Play if failed.is_empty() => Vec::new(),
             Rollback::Play => reached.clone(),
         };
         take_back(members, &back, &failed).await;
+        let told: Vec<String> = play.hosts.iter().filter(|host| failed.contains(host) || back.contains(host)).cloned().collect();
+        after_failure(orders, members, index, &told, &failed).await;
         if play.rollback == Rollback::Play && !failed.is_empty() {
             break;
         }
@@ -216,6 +249,27 @@ async fn perform_play(orders: &Orders, members: &mut BTreeMap<String, Member>, i
     // Whoever stays as it is must not keep its lock.
     for member in members.values_mut().filter(|member| member.failure.is_some()) {
         member.run.abandon().await;
+        if let Some((end, mut residue)) = member.run.verdict.take() {
+            member.end = Some(end);
+            member.residue.append(&mut residue);
+        }
+    }
+}
+
+/// Whoever came to the end of a practice without the failure that was asked for is taken back all the same.
+async fn leave_nothing(members: &mut BTreeMap<String, Member>) {
+    let late: Vec<String> = members.iter().filter(|(_, member)| member.end.is_none()).map(|(host, _)| host.clone()).collect();
+    for host in &late {
+        if let Some(member) = members.get_mut(host) {
+            let failure = member.run.rehearsed_nothing();
+            member.fail(failure);
+        }
+    }
+    take_back(members, &late, &late).await;
+    for host in &late {
+        if let Some(member) = members.get_mut(host) {
+            member.run.abandon().await;
+        }
     }
 }
 
@@ -252,7 +306,7 @@ fn batches(play: &Play) -> Vec<Vec<String>> {
 impl Member {
     /// Failed in the middle, and not by the user's wish.
     fn failed(&self) -> bool {
-        self.end == Some(End::Failed) && self.failure.is_some()
+        matches!(self.end, Some(End::Failed | End::TakenBack | End::Stuck | End::Lost)) && self.failure.is_some()
     }
 
     /// Failed by a step, not by the line or by the user's wish.
@@ -268,7 +322,7 @@ async fn take_back(members: &mut BTreeMap<String, Member>, hosts: &[String], fai
     for host in hosts {
         let Some(mut member) = members.remove(host) else { continue };
         let beyond_reach = matches!(member.failure, Some(Failure::Lost(_)));
-        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Refused | End::Unreachable | End::TakenBack | End::Stuck)) {
+        if beyond_reach || matches!(member.end, Some(End::AsWished | End::Spared | End::Refused | End::Unreachable | End::TakenBack | End::Stuck | End::Lost)) {
             members.insert(host.clone(), member);
             continue;
         }

@@ -43,8 +43,7 @@ impl HostRun {
     /// Notes where each step is.
     pub(super) fn index(&mut self) {
         let steps = |(play, (_, compiled)): (usize, &(usize, crate::playbook::Compiled))| {
-            let all = compiled.steps.iter().chain(&compiled.handlers).enumerate();
-            all.map(|(at, step)| (step.key.clone(), (play, at))).collect::<Vec<_>>()
+            compiled.all().enumerate().map(|(at, step)| (step.key.clone(), (play, at))).collect::<Vec<_>>()
         };
         self.steps_now.at = self.on.plays.iter().enumerate().flat_map(steps).collect();
     }
@@ -53,6 +52,20 @@ impl HostRun {
     pub(super) fn step(&self, index: usize) -> Option<&Step> {
         let (play, at) = *self.steps_now.at.get(&self.on.plan.lines[index].key)?;
         let (_, compiled) = self.on.plays.get(play)?;
-        compiled.steps.get(at).or_else(|| compiled.handlers.get(at - compiled.steps.len()))
+        compiled.at(at)
+    }
+
+    /// The items of a loop that was one line.
+    pub(super) fn items(&self, index: usize) -> Vec<String> {
+        let line = &self.on.plan.lines[index];
+        let prefix = format!("{}/", line.key);
+        self.on
+            .plays
+            .iter()
+            .filter(|(play, _)| *play == line.play)
+            .flat_map(|(_, compiled)| compiled.steps.iter())
+            .filter(|step| step.key.starts_with(&prefix))
+            .map(|step| step.key.clone())
+            .collect()
     }
 }

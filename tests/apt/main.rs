@@ -20,4 +20,5 @@ mod untested;
 mod accounts;
 mod locks;
 mod packages;
+mod past;
 mod secured;

@@ -103,7 +103,8 @@ fn clean() {
 
 #[test]
 fn every_kind_is_here() {
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).collect();
+    // A reboot keeps no state to compare; it is tried by itself, in guard.rs.
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["reboot"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 
@@ -131,8 +132,32 @@ fn every_kind_on_every_node_that_can_carry_it() {
     Playbook::Changed.write(&lab, "");
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
     lab.has_nothing_to_do("inventory.yaml", &everyone);
+
+    // A run that is over goes back just so.
+    lab.site.expect(0, &["rollback", "inventory.yaml", "--yes"]);
+    same("not rolled back", &before, &state());
+    lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    lab.has_nothing_to_do("inventory.yaml", &everyone);
+    // The run upon which that one built stays, and it is said what has been built upon it.
+    let last = state();
+    let refused = lab.site.expect(1, &["rollback", "inventory.yaml", "--yes", &run_that_made(&lab)]);
+    for node in &everyone {
+        assert!(refused.err.contains(&format!("{node}: ")) && refused.err.contains("/srv/lab/copied"), "{node}: {}{}", refused.out, refused.err);
+    }
+    same("a refused rollback did something", &last, &state());
     lab.withdraws_packages(&apt);
     clean();
+}
+
+/// The oldest finished run of the site's own: the one that made everything.
+fn run_that_made(lab: &Lab) -> String {
+    let history: serde_json::Value = serde_json::from_str(&lab.site.expect(0, &["history", "inventory.yaml", "--json", "--limit", "trixie"]).out).unwrap();
+    let runs = history["hosts"][0]["runs"].as_array().unwrap();
+    let made = |run: &&serde_json::Value| {
+        let steps = run["steps"].as_array().unwrap();
+        run["state"] == "done" && steps.iter().any(|step| step["label"].as_str().is_some_and(|label| label.contains("/srv/lab/doomed")))
+    };
+    runs.iter().rev().find(made).unwrap_or_else(|| panic!("{history}"))["run"].as_str().unwrap().to_owned()
 }
 
 #[test]

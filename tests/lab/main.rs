@@ -20,6 +20,7 @@ mod untested;
 
 mod disk;
 mod facts;
+mod guard;
 mod jump;
 mod kinds;
 mod locks;

@@ -74,6 +74,11 @@ impl Line {
         self.state.1.notify_all();
     }
 
+    /// From now on nothing comes through.
+    pub fn cut(&self) {
+        self.state.0.lock().unwrap().fate = Fate::Cut(0);
+    }
+
     /// How many turns and bytes there have been, and whether the fate has come.
     pub fn seen(&self) -> (u64, u64, bool) {
         let state = self.state.0.lock().unwrap();

@@ -19,4 +19,6 @@ mod interrupted;
 mod killed;
 mod large;
 mod names;
+mod past;
+mod orphans;
 mod watched;

@@ -19,7 +19,11 @@ pub struct Remote {
 impl Remote {
     /// A node for a play with these tasks; `head` are further keys of the play.
     pub fn new(head: &str, tasks: &str) -> Remote {
-        let site = Site::bare();
+        Remote::in_site(Site::bare(), head, tasks)
+    }
+
+    /// The same in a site that is there already.
+    pub fn in_site(site: Site, head: &str, tasks: &str) -> Remote {
         let spec = SandboxSpec { name: "pi".into(), user: "pi".into(), sudo_password: None, shell: None };
         let sandbox = Sandbox::prepare(&site.path(".sandbox/pi"), &spec).unwrap_or_else(|d| panic!("{}", d.message));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -60,7 +60,8 @@ impl Rounds {
         std::fs::write(doomed.join("deep/file"), "doomed\n").unwrap();
     }
 
-    fn run(&self, args: &[&str], fate: Fate) -> Ended {
+    /// Runs `homelab` with the inventory and the number of the round.
+    pub fn run(&self, args: &[&str], fate: Fate) -> Ended {
         let round = format!("round={}", self.round);
         self.remote.run(&[args, &["inventory.yaml", "--set", &round]].concat(), fate).0
     }

@@ -83,7 +83,7 @@ fn a_second_controller_is_told_who_is_at_it_and_since_when() {
             said.replace(&host, "HOST"),
             "\
 error: pi-1: another run has this node: anna@HOST, since TIME
-hint: wait for it to end, then run this again; a lock whose process is gone is taken over by itself
+hint: wait for it to end, then run this again; `--break-lock` takes the node over from it. A lock whose process is gone is taken over by itself
 "
         );
         assert!(second.out.contains("pi-1  refused, nothing done"), "{}", second.out);
@@ -109,4 +109,82 @@ fn reader(path: &Path) -> Option<std::fs::File> {
 /// `text` with its times as `TIME`.
 fn node_times(text: &str) -> String {
     regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap().replace_all(text, "TIME").into_owned()
+}
+
+/// One controller whose command waits at a gate, and does not get any further.
+struct Waiting {
+    lan: Lan,
+    node: Node,
+    first: std::process::Child,
+    write: Option<std::fs::File>,
+}
+
+impl Waiting {
+    fn new() -> Waiting {
+        let lan = Lan::new();
+        let node = lan.node("pi-1");
+        lan.inventory(&[node.host("")]);
+        lan.tasks("- copy: {dest: /srv/first, content: x}\n- name: Wait\n  command: {shell: true, cmd: \"came=$(cat /srv/gate) && echo $came >/srv/came\", creates: /srv/came}\n- copy: {dest: /srv/last, content: x}");
+        lan.trust();
+        let gate = node.inside("/srv/gate");
+        nix::unistd::mkfifo(&gate, Mode::from_bits_truncate(0o666)).unwrap();
+        let first = lan.command(&["apply", "inventory.yaml", "--yes"]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let write = Some(wait_for("the command to read", || reader(&gate)));
+        Waiting { lan, node, first, write }
+    }
+
+    /// Opens the gate.
+    fn through(&mut self) {
+        self.write.take().unwrap().write_all(b"through\n").unwrap();
+    }
+
+    fn bob(&self, args: &[&str]) -> Ended {
+        Ended::of(self.lan.command(&[args, &["inventory.yaml", "--yes"]].concat()).env("USER", "bob").output().unwrap())
+    }
+}
+
+#[test]
+fn break_lock_takes_a_node_over_and_the_holder_stops_at_its_next_step() {
+    let mut waiting = Waiting::new();
+    waiting.lan.tasks("- copy: {dest: /srv/other, content: y}");
+    waiting.bob(&["apply"]).expect(1, "without the option");
+    waiting.bob(&["apply", "--break-lock"]).expect(0, "with it");
+    assert_eq!(waiting.node.text("/srv/other"), "y");
+    waiting.through();
+    let held = Ended::of(waiting.first.wait_with_output().unwrap()).expect(1, "who had it");
+    assert!(held.err.contains("pi-1: another controller has taken this node over (`--break-lock`) and is done with it; this run stopped there"), "{}", held.err);
+    assert!(!waiting.node.inside("/srv/last").exists(), "the holder went on");
+    let told = waiting.lan.expect(0, &["history", "inventory.yaml", "-v"]);
+    assert!(told.out.contains("half done?  Wait"), "{}", told.out);
+    assert!(!waiting.node.inside("/var/lib/homelab/lock").exists());
+}
+
+#[test]
+fn break_lock_lets_rollback_take_back_the_run_that_holds_the_node() {
+    let mut waiting = Waiting::new();
+    let refused = waiting.bob(&["rollback"]).expect(1, "without the option");
+    assert!(refused.err.contains("another run has this node: anna@") && refused.err.contains("`--break-lock`"), "{}", refused.err);
+    assert!(waiting.node.inside("/srv/first").exists());
+    waiting.bob(&["rollback", "--break-lock"]).expect(0, "with it");
+    assert!(!waiting.node.inside("/srv/first").exists());
+    waiting.through();
+    Ended::of(waiting.first.wait_with_output().unwrap()).expect(1, "who had it");
+    assert!(!waiting.node.inside("/srv/last").exists() && !waiting.node.inside("/srv/first").exists());
+}
+
+/// serokell/deploy-rs#390: an orphaned process held the lock after the line had dropped.
+#[test]
+fn deploy_rs_390_nothing_holds_the_lock_after_the_line_dropped() {
+    let mut waiting = Waiting::new();
+    let lock = waiting.node.inside("/var/lib/homelab/lock");
+    waiting.first.kill().unwrap();
+    waiting.first.wait().unwrap();
+    // What is under way ends first; after it nothing more is begun, and nobody is kept out.
+    waiting.through();
+    wait_for("the lock to go", || (!lock.exists()).then_some(()));
+    assert!(!waiting.node.inside("/srv/last").exists(), "it went on without a controller");
+    let resumed = waiting.bob(&["resume"]).expect(0, "going on");
+    assert!(resumed.out.contains("done: "), "{}", resumed.out);
+    assert_eq!(waiting.node.text("/srv/last"), "x");
+    assert!(!lock.exists());
 }

@@ -85,6 +85,32 @@ fn a_first_apply_of_a_hundred_small_files_costs_little_more_than_a_process_each(
     }
 }
 
+#[test]
+fn ending_a_run_costs_three_processes_for_being_able_to_take_it_back() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let mut ops = Vec::new();
+        for i in 0..100 {
+            let content = Content::inline(format!("file {i}\n"), false);
+            ops.push(Op::Put { path: node.at(&format!("f{i}")), content, mode: 0o644, owner: None, group: None, validate: None });
+        }
+        let Some(mut session) = counted(&node) else { return };
+        let question = per_question(&mut session);
+        // Once alone, once with runs before it, which are measured.
+        for (run, most) in [("r1", 8), ("r2", 10)] {
+            session.begin(run);
+            session.perform(&numbered(&ops)).unwrap();
+            let before = last_pid(&mut session);
+            session.finish();
+            let finish = last_pid(&mut session) - before - question;
+            eprintln!("{sh:?}: {finish} processes to end {run}");
+            // Seven are for the unit itself, the receipts, the journal and the lock; stat, ln and du for what comes later.
+            assert!(finish <= most, "{sh:?} {run}: {finish}");
+        }
+        session.close();
+    }
+}
+
 /// On another architecture's root (`debootstrap --arch=arm64`, qemu-user), named by HOMELAB_TEST_ROOT: prints what it costs.
 #[test]
 #[ignore = "measures a root of another architecture, which HOMELAB_TEST_ROOT names"]

@@ -6,9 +6,13 @@ mod untested;
 
 mod apply;
 mod look;
+mod past;
 mod channel;
 mod cost;
+mod guard;
 mod quoting;
+mod random;
 mod shell;
 mod sums;
 mod system;
+mod undone;

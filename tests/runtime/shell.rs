@@ -30,7 +30,15 @@ pub struct Node {
 
 impl Node {
     pub fn new(sh: Sh) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Node::below(sh, tempfile::tempdir().unwrap())
+    }
+
+    /// One whose disk is memory, where that can be had: syncing costs nothing there.
+    pub fn in_memory(sh: Sh) -> Self {
+        Node::below(sh, tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn below(sh: Sh, dir: TempDir) -> Self {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::fs::create_dir(dir.path().join("root")).unwrap();
@@ -81,6 +89,12 @@ impl Node {
 
     pub fn connect(&self) -> Session {
         Session::start(Command::new("/bin/sh").arg("-c").arg(self.command(&runtime::Become::No)))
+    }
+
+    /// A session that can be killed with all that it has started.
+    pub fn connect_apart(&self) -> Session {
+        use std::os::unix::process::CommandExt;
+        Session::start(Command::new("/bin/sh").arg("-c").arg(self.command(&runtime::Become::No)).process_group(0))
     }
 
     /// A session in namespaces of its own, over a copy-on-write view of this machine: root may do anything there.
@@ -190,14 +204,58 @@ impl Session {
 
     /// Sends what applying needs and takes the lock.
     pub fn begin(&mut self, run: &str) -> Vec<Frame> {
+        self.ready_to_act();
+        self.begin_again(run)
+    }
+
+    /// Sends what applying needs.
+    pub fn ready_to_act(&mut self) {
         let unit = runtime::apply_preamble(self.next());
         self.run(&unit);
+    }
+
+    /// Takes the lock, over a session that can act already.
+    pub fn begin_again(&mut self, run: &str) -> Vec<Frame> {
         let unit = program::begin(self.next(), run, "me@here", 1_700_000_000);
         self.try_run(&unit).unwrap().0
     }
 
+    /// Leaves the run as it is, and the lock.
+    pub fn abandon(&mut self) {
+        let unit = program::abandon(self.next());
+        self.run(&unit);
+    }
+
+    /// Marks a handler as pending.
+    pub fn mark(&mut self, handler: &str) {
+        let unit = program::pending(self.next(), handler, true);
+        self.run(&unit);
+    }
+
+    /// Sends a unit, and kills the shell and all that it has started a little after so many ops have been answered, or undone.
+    pub fn killed_after(mut self, unit: &Unit, ops: usize, microseconds: u64) {
+        use nix::sys::signal::{Signal, killpg};
+        self.write(&unit.wire(NONCE));
+        let mut buffer = vec![0; 1 << 16];
+        let mut done = 0;
+        while done < ops {
+            let n = self.output.read(&mut buffer).unwrap();
+            assert!(n > 0, "it ended by itself");
+            done += self.decoder.push(&buffer[..n]).unwrap().iter().filter(|frame| matches!(frame.tag.as_str(), "op" | "undone")).count();
+        }
+        std::thread::sleep(std::time::Duration::from_micros(microseconds));
+        killpg(nix::unistd::Pid::from_raw(self.child.id() as i32), Signal::SIGKILL).unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Stages and performs; every op as one batch. Answers the failed op and its message.
     pub fn perform(&mut self, ops: &[(u32, &Op)]) -> Result<(), (u32, String)> {
+        self.stage(ops);
+        self.act(ops)
+    }
+
+    /// Sends the contents.
+    pub fn stage(&mut self, ops: &[(u32, &Op)]) {
         for part in program::stage(&mut self.seq, ops) {
             match part {
                 Part::Unit(unit) => {
@@ -218,6 +276,9 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn act(&mut self, ops: &[(u32, &Op)]) -> Result<(), (u32, String)> {
         let unit = program::act(self.next(), ops);
         let (frames, status) = self.try_run(&unit).expect("the session ended");
         let failed = frames.iter().find(|f| f.tag == "op" && f.field(1) == "failed");
@@ -233,10 +294,17 @@ impl Session {
     }
 
     pub fn unwind(&mut self, run: &str) -> Vec<Frame> {
+        self.try_unwind(run).unwrap_or_else(|stuck| panic!("{stuck}"))
+    }
+
+    /// Unwinds; or what it is stuck at.
+    pub fn try_unwind(&mut self, run: &str) -> Result<Vec<Frame>, String> {
         let unit = program::unwind(self.next(), run);
         let (frames, status) = self.try_run(&unit).unwrap();
-        assert!(status == 0 && frames.iter().any(|f| f.tag == "unwound"), "{frames:?}");
-        frames
+        if status == 0 && frames.iter().any(|f| f.tag == "unwound") {
+            return Ok(frames);
+        }
+        Err(frames.iter().map(|frame| format!("{} {}: {}\n", frame.tag, frame.fields.join(" "), frame.text())).collect())
     }
 
     pub fn finish(&mut self) {

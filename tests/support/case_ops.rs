@@ -27,6 +27,10 @@ pub fn show(op: &Op) -> Value {
         Op::DaemonReload => json!("daemon-reload"),
         Op::Sysctl { key, value } => json!(format!("sysctl {key}={value}")),
         Op::Hostname { name } => json!(format!("hostname {name}")),
+        Op::Reboot { timeout, connect, message } => {
+            let connect = connect.map_or_else(String::new, |seconds| format!(" connect={seconds}"));
+            json!(format!("reboot {timeout}{connect} {message:?}"))
+        }
         Op::Crontab { user, text } => json!({ "crontab": user, "text": text }),
         Op::Run { command, undo, ok, creates, .. } => {
             let Value::Object(mut map) = bare(serde_json::to_value(command).unwrap()) else { return Value::Null };

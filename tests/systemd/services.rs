@@ -119,3 +119,37 @@ fn a_package_its_configuration_and_its_service() {
     assert_eq!(node.text("/run/greeterd"), "ours\n");
     node.has_nothing_to_do();
 }
+
+/// deploy-rs#68: sshd itself was not restarted by the rollback. Here it is the one through which all of this happens.
+#[test]
+fn deploy_rs_68_sshd_itself_is_restarted_by_the_undo() {
+    let Some(node) = Debian::boot() else { return };
+    let pid = || node.by_hand("systemctl show -p MainPID --value test-sshd");
+    let head = "handlers:\n  - name: Restart sshd\n    service: {name: test-sshd, state: restarted}";
+    let tasks = "- name: Configure sshd\n  lineinfile: {path: /etc/ssh/test_config, line: MaxAuthTries 3}\n  notify: [Restart sshd]\n";
+    let (before, first) = (node.text("/etc/ssh/test_config"), pid());
+    node.site.play(head, tasks);
+    let site = std::fs::read_to_string(node.site.path("site.yaml")).unwrap();
+    let seen = "- name: Second\n  hosts: all\n  tasks:\n    - name: See\n      command: {shell: true, cmd: \"systemctl show -p MainPID --value test-sshd >/root/second\"}\n    - name: Break\n      command: {argv: [\"false\"]}\n";
+    node.site.write("site.yaml", &(site + seen));
+    let ended = node.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+    assert!(ended.err.contains("`Break` failed"), "{}", ended.err);
+    let second = node.text("/root/second");
+    assert_eq!(node.text("/etc/ssh/test_config"), before);
+    assert!(second != first && pid() != second && pid() != first, "restarted by the handler and again by the undo: {first} {second} {}", pid());
+    assert!(node.by_hand("sshd -T -f /etc/ssh/test_config").contains("maxauthtries 6"), "what runs is what is configured");
+    // It answers.
+    node.site.expect(0, &["facts", "inventory.yaml"]);
+}
+
+/// deploy-rs#58, with a unit that waits long for what has failed already.
+#[test]
+fn deploy_rs_58_a_unit_that_fails_at_once_is_reported_at_once() {
+    let Some(node) = Debian::boot() else { return };
+    node.site.tasks(
+        "- systemd_unit: {name: sick.service, content: \"[Service]\\nType=notify\\nTimeoutStartSec=600\\nExecStart=/bin/false\\n\"}\n- name: Start it\n  service: {name: sick, state: started}\n  timeout: 600",
+    );
+    let since = std::time::Instant::now();
+    node.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+    assert!(since.elapsed() < std::time::Duration::from_secs(60), "{:?}", since.elapsed());
+}

@@ -14,6 +14,20 @@ const CAPTURE: usize = 250;
 /// The unit that performs `batch`, in this order, each op under its number in the run. Every op that was done is answered
 /// by `op N done`; after `op N failed` (the body says why) nothing more of the batch is begun.
 pub fn act(seq: u32, batch: &[(u32, &Op)]) -> Unit {
+    act_as(seq, batch, &[], 0)
+}
+
+/// A step to which ops belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The number of its first op.
+    pub first: u32,
+    /// What people call it; without a secret, for the journal tells it.
+    pub label: &'a str,
+}
+
+/// The same, with the steps that the ops belong to, for the journal; `since` is seconds since 1970 by the controller's clock.
+pub fn act_as(seq: u32, batch: &[(u32, &Op)], steps: &[Named<'_>], since: u64) -> Unit {
     let mut unit = Unit::new(seq);
     unit.push("stop=\n");
     let mut rest = batch;
@@ -21,12 +35,23 @@ pub fn act(seq: u32, batch: &[(u32, &Op)]) -> Unit {
         let length = if op.is_file_op() { together(rest) } else { 1 };
         let (now, later) = rest.split_at(length);
         unit.push("if h_on; then\n");
+        let begun = steps.iter().filter(|step| now.iter().any(|(number, _)| *number == step.first));
+        let notes: Vec<String> = begun.map(|step| format!("S {} {since} {}", step.first, line(step.label))).collect();
+        if !notes.is_empty() {
+            unit.push(format!("h_note {}\n", quote(&notes.join("\n"))));
+        }
         if op.is_file_op() { files(&mut unit, now) } else { system::op(&mut unit, *number, op) }
         unit.push("fi\n");
         rest = later;
     }
-    unit.push("[ -z \"$stop\" ]");
+    // What came of it counts only if nobody has taken the node over meanwhile.
+    unit.push("h_ours && [ -z \"$stop\" ]");
     unit
+}
+
+/// A label as the journal writes it.
+fn line(label: &str) -> String {
+    label.replace('%', "%25").replace('\n', "%0A").replace(char::is_control, " ")
 }
 
 fn path(op: &Op) -> &str {
@@ -36,7 +61,8 @@ fn path(op: &Op) -> &str {
     }
 }
 
-/// How many of the first ops may be captured together: what one of them takes away or redirects, no other of them touches.
+/// How many of the first ops may be captured together: what one of them takes away or redirects, no other of them touches; and
+/// none finds at its path what another one has left there, for it is captured before either is done.
 fn together(ops: &[(u32, &Op)]) -> usize {
     let related = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|r| r.starts_with('/')) || b.strip_prefix(a).is_some_and(|r| r.starts_with('/'));
     let mut moving: Vec<&str> = Vec::new();
@@ -44,7 +70,7 @@ fn together(ops: &[(u32, &Op)]) -> usize {
     for (i, (_, op)) in ops.iter().enumerate().take(CAPTURE) {
         let here = path(op);
         let moves = matches!(op, Op::Remove { .. } | Op::Link { .. });
-        if !op.is_file_op() || moving.iter().any(|m| related(here, m)) || (moves && seen.iter().any(|s| related(here, s))) {
+        if !op.is_file_op() || seen.contains(&here) || moving.iter().any(|m| related(here, m)) || (moves && seen.iter().any(|s| related(here, s))) {
             return i;
         }
         if moves {
@@ -120,10 +146,10 @@ fn files(unit: &mut Unit, ops: &[(u32, &Op)]) {
                 continue;
             }
             Op::Mkdir { mode, owner: o, group: g, .. } => {
-                unit.push(format!("h_mkdir '{numbers}' {mode:04o} '{}'{paths}\n", owner(o, g)));
+                unit.push(format!("h_mkdir '{numbers}' {mode:05o} '{}'{paths}\n", owner(o, g)));
             }
             Op::Attr { mode, owner: o, group: g, .. } => {
-                let mode = mode.map(|mode| format!("{mode:04o}")).unwrap_or_default();
+                let mode = mode.map(|mode| format!("{mode:05o}")).unwrap_or_default();
                 unit.push(format!("h_attr '{numbers}' '{mode}' '{}'{paths}\n", owner(o, g)));
             }
             Op::Link { path, target } => unit.push(format!("h_link {number} {} {}\n", quote(target), quote(path))),
@@ -172,7 +198,7 @@ fn dress(unit: &mut Unit, ops: &[(u32, &Op)]) {
         }
     }
     let chown = owners.into_iter().map(|(owner, files)| (format!("chown {owner}"), files));
-    let chmod = modes.into_iter().map(|(mode, files)| (format!("chmod {mode:04o}"), files));
+    let chmod = modes.into_iter().map(|(mode, files)| (format!("chmod {mode:05o}"), files));
     for (command, files) in chown.chain(chmod) {
         let numbers: Vec<String> = files.iter().map(|(number, _)| number.to_string()).collect();
         let files: Vec<&str> = files.iter().map(|(_, file)| file.as_str()).collect();

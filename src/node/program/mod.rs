@@ -4,6 +4,7 @@
 mod act;
 mod control;
 mod facts;
+pub mod guard;
 mod look;
 mod paths;
 mod read;
@@ -11,8 +12,9 @@ mod stage;
 mod state;
 mod system;
 
-pub use act::act;
-pub use control::{abandon, begin, finish, keep, pending, unwind};
+pub use act::{Named, act, act_as};
+pub use control::{abandon, aside, back, begin, changed, finish, finish_at, history, keep, pending, reopen, take_back, take_over, unwind};
+pub use guard::{Armed, SCRIPT_END, Verdict};
 pub use look::look;
 pub use read::{Look, NodeState, Owner, ProtocolError, Sums, ran, read_look};
 pub use stage::{CHUNK, Part, chunk_header, chunks, stage};

@@ -1,6 +1,7 @@
 //! The frames that answer a look, read back into answers. Untrusted: what is missing or odd is an [`Answer::Failed`].
 
 use super::look::{Batches, CHUNK};
+use super::guard::{Armed, read_armed};
 use super::paths::Paths;
 use crate::node::facts::Facts;
 use crate::node::frame::Frame;
@@ -38,6 +39,8 @@ pub struct NodeState {
     pub receipts: BTreeMap<String, (String, String)>,
     /// The run that neither finished nor was unwound. With `locked_by` it is in progress, without it was interrupted.
     pub interrupted: Option<String>,
+    /// The guard that watches it, if one does.
+    pub guard: Option<Armed>,
     /// Values kept by `register`, by name.
     pub kept: BTreeMap<String, Vec<u8>>,
 }
@@ -128,6 +131,7 @@ fn state(frames: &[Frame]) -> Result<NodeState, ProtocolError> {
         }
     }
     state.interrupted = lines("open").lines().next().map(str::to_owned);
+    state.guard = one("guard").and_then(|frame| read_armed(&frame.text()));
     state.locked_by = one("lock").map(|frame| Owner { who: frame.text().trim_end().to_owned(), since: frame.number(0).unwrap_or(0) });
     Ok(state)
 }

@@ -31,6 +31,7 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
         }
         Op::Sysctl { key, value } => format!("h_sysctl {number} {} {}", quote(&sysctl_path(key)), quote(value)),
         Op::Hostname { name } => format!("h_sysctl {number} kernel/hostname {}", quote(name)),
+        Op::Reboot { timeout, message, .. } => format!("h_reboot {number} {} {timeout}", quote(message)),
         Op::Run { command, undo, ok, again, .. } => {
             let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
             let user = |command: Option<&str>| quote(command.unwrap_or_default());

@@ -163,9 +163,17 @@ u_user() {
       if h_has userdel; then e=$(userdel -- "$p" 2>&1); else e=$(deluser "$p" 2>&1); fi
     fi || { h_stick "$y" "$e"; return; }
     if [ "$k" = - ] && h_entry /etc/group "$p"; then e=$(h_rmgroup "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
-    case $h_h in /?*) [ -d "$h_h" ] && rm -rf -- "$h_h" ;; esac
+    # Of a run that was over long ago, it may hold somebody's work.
+    case $h_h in /?*) [ ! -d "$h_h" ] || if [ "$h_ended" ]; then h_aside "$y" "$h_h"; else e=$(rm -rf -- "$h_h" 2>&1); fi ;; esac || { h_stick "$y" "$e"; return; }
     h_undone "$y"
     return
+  fi
+  # Tools that have nothing to do need no room on a full disk.
+  if h_entry /etc/passwd "$p" && [ "$v" = "$h_l" ] && [ ! -d "$R/before/$y.h/home" ] && h_entry /etc/group "$h_gn"; then
+    x=$b
+    h_groups_of "$p"
+    b=$x
+    [ "$v" = "$b" ] && h_entry /etc/shadow "$p" && [ "$v" = "$h_pw:$h_age" ] && { h_undone "$y"; return; }
   fi
   # x:uid:gid:comment:home:shell
   v=${h_l#*:} h_id=${v%%:*}

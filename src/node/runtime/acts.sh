@@ -24,7 +24,7 @@ h_tab() {
   case $2 in
   -l) cat "$a/$1" ;;
   -r) rm -f "$a/$1" ;;
-  *) cat >"$a/$1.new" && chmod 600 "$a/$1.new" && chown "$1" "$a/$1.new" && mv -f "$a/$1.new" "$a/$1" ;;
+  *) cat >"$a/$1.new" && chmod 600 "$a/$1.new" && chown "$1" "$a/$1.new" && mv -f "$a/$1.new" "$a/$1" || { rm -f "$a/$1.new"; return 1; } ;;
   esac
 }
 # number, user, then the text unless it is to go
@@ -39,7 +39,7 @@ h_cron() {
 }
 u_crontab() {
   y=$2
-  if [ "$4" = y ]; then e=$(h_tab "$p" - 2>&1 <"$R/before/$y.cron")
+  if [ "$4" = y ]; then [ "$(h_tab "$p" -l 2>/dev/null)" = "$(cat "$R/before/$y.cron")" ] || e=$(h_tab "$p" - 2>&1 <"$R/before/$y.cron")
   elif h_tab "$p" -l >/dev/null 2>&1; then e=$(h_tab "$p" -r 2>&1)
   fi && h_undone "$y" || h_stick "$y" "$e"
 }
@@ -81,6 +81,32 @@ h_reload() {
   e=$(systemctl daemon-reload 2>&1) && h_done "$1" || h_fail "$1" "$e"
 }
 u_reload() { h_again="$h_again $h_i:$2"; }
+# By its path: busybox's shell would not look for a file.
+h_restart() {
+  if [ -d /run/systemd/system ]; then systemctl reboot; return; fi
+  IFS=:
+  for p in $PATH; do
+    [ -x "$p/reboot" ] && { unset IFS; "$p/reboot"; return; }
+  done
+  unset IFS
+  return 127
+}
+# number, message, seconds that the controller needs to come back. Which boot it was is in the journal: nobody needs a clock.
+h_reboot() {
+  y=$1
+  h_has systemctl || h_has reboot || { h_fail "$y" 'there is nothing to reboot with'; return 1; }
+  h_journal "$y" "B $y reboot $boot - - - - -$nl" || return
+  [ -e "$S/guard/armed" ] && printf '%s\n' "$3" >"$S/guard/expected"
+  [ -z "$2" ] || ! h_has wall || printf '%s\n' "$2" | wall >/dev/null 2>&1
+  sync
+  (
+    sleep 1
+    h_restart
+  ) </dev/null >/dev/null 2>&1 &
+  h_f rebooting "$y $boot" ''
+}
+h_booted() { if grep -q "^B $1 reboot $boot " "$R/journal"; then h_fail "$1" 'this is still the boot from before'; else h_done "$1"; fi; }
+u_reboot() { [ "$4" = "$boot" ] || h_f residue '' 'the node was rebooted; what is read only at boot is in effect until the next one'; h_undone "$2"; }
 # After the last restore: one daemon-reload, then each unit once.
 h_afterwards() {
   if [ "$h_again" ]; then

@@ -212,11 +212,15 @@ h_remove() {
   done
   [ -z "$q" ] || { eval "h_each '$o' 'rm -f' $q" && h_done "$o"; }
 }
-# number, directory, where it is kept: gone by one rename, or copied whole before it is removed
+# number, directory, where it is kept
 h_away() {
-  x=$(exec stat -c %d -- "$2" "$R" 2>&1)
-  if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then e=$(mv -f -T -- "$2" "$3" 2>&1)
-  else e=$({ rm -rf -- "$3.part" && cp -a -- "$2" "$3.part" && mv -f -T -- "$3.part" "$3" && { sync -f "$R" || sync; } && rm -rf -- "$2"; } 2>&1)
-  fi || { h_fail "$1" "$e"; return 1; }
+  e=$(h_take "$2" "$3" 2>&1) || { h_fail "$1" "$e"; return 1; }
   h_done "$1"
+}
+# path, where it is kept: gone by one rename, or copied whole before it is removed
+h_take() {
+  x=$(exec stat -c %d -- "$1" "$R" 2>&1)
+  if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then mv -f -T -- "$1" "$2"
+  else rm -rf -- "$2.part" && cp -a -- "$1" "$2.part" && mv -f -T -- "$2.part" "$2" && { sync -f "$R" || sync; } && rm -rf -- "$1"
+  fi
 }

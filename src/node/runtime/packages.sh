@@ -30,6 +30,8 @@ h_secure() {
   d=$R/before/$1.debs j= h_c=
   shift
   h_apt -s "$@" || return
+  # New ones need no file, but the journal names them.
+  for p in $(printf '%s\n' "$e" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p'); do j=$j,$p; done
   w=$(printf '%s\n' "$e" | sed -n 's/^[IRP][a-z]* \([^ ]*\) \[.*/\1/p')
   [ "$w" ] || return 0
   e=$(mkdir -p -- "$d" 2>&1 && dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ${Package}_${Version}_${Architecture}\n' -- $w 2>&1) || return
@@ -101,9 +103,16 @@ h_transact() {
     h_journal "$y" "B $y packages - - - - - $e$nl" 1 || return
     h_apt "$@"
   else
-    h_journal "$y" "B $y packages - - - - - -$nl" 1 || return
+    j=
+    for p; do [ "$p" = -- ] || j=$j,${p%%=*}; done
+    h_enc "${j#,}"
+    h_journal "$y" "B $y packages - - - - - $e$nl" 1 || return
     h_other "$a" "$@"
-  fi && h_done "$y" || h_fail "$y" "$e"
+  fi
+  a=$?
+  # Taking it back, later, is about what it changed and nothing else.
+  h_installed >"$R/before/$y.after" 2>/dev/null
+  [ $a = 0 ] && h_done "$y" || h_fail "$y" "$e"
 }
 # dnf or apk: whether the lists come first, names, --, names
 h_other() {
@@ -127,9 +136,13 @@ h_other() {
 u_packages() {
   y=$2 h_wait=120
   h_installed >"$R/now" 2>/dev/null
+  k=$R/before/$y
+  # It was cut off: what is there is what it left.
+  [ -s "$k.after" ] || cp "$R/now" "$k.after"
   # New names go; names that are gone or have another version come back.
-  a=$(cut -d ' ' -f 1 <"$R/before/$y.packages" | sort >"$R/names"; cut -d ' ' -f 1 <"$R/now" | sort | grep -vxFf "$R/names")
-  b=$(grep -vxFf "$R/now" <"$R/before/$y.packages")
+  a=$(cut -d ' ' -f 1 <"$k.packages" | sort >"$R/names"; cut -d ' ' -f 1 <"$k.after" | sort | grep -vxFf "$R/names" >"$k.new"
+    cut -d ' ' -f 1 <"$R/now" | sort | grep -xFf "$k.new")
+  b=$(grep -vxFf "$k.after" <"$k.packages" | grep -vxFf "$R/now")
   if [ "$a$b" ]; then
     set -f
     set --
@@ -159,7 +172,7 @@ u_packages() {
     p=$R/before/$y.debs/conffiles.tar
     [ ! -s "$p" ] || e=$(tar -C / -xpf "$p" 2>&1) || { h_stick "$y" "$e"; return; }
     h_installed >"$R/now" 2>/dev/null
-    a=$(grep -vxFf "$R/now" <"$R/before/$y.packages"; grep -vxFf "$R/before/$y.packages" <"$R/now")
+    a=$(cut -d ' ' -f 1 <"$R/now" | sort | grep -xFf "$k.new"; printf '%s\n' "$b" | grep -vxFf "$R/now")
     [ -z "$a" ] || { h_stick "$y" "the packages are not what they were: $a"; return; }
   fi
   h_undone "$y"

@@ -1,9 +1,9 @@
-//! The sandbox's two keys: the host's and the client's.
+//! The sandbox's two keys, the host's and the client's; and those that its login accepts, which are files on it.
 
 use super::{trouble, trouble_at};
 use crate::lang::diagnostic::Diagnostic;
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -34,4 +34,22 @@ pub fn load_or_make(path: &Path) -> Result<PrivateKey, Diagnostic> {
         }
         Err(error) => Err(trouble_at("read", path, error)),
     }
+}
+
+/// Where the controller's own key is accepted by, below the root. A playbook may take it away, as on any machine.
+pub fn place(user: &str) -> String {
+    format!("etc/ssh/authorized_keys.d/{user}")
+}
+
+/// The keys that `user` may log in with, by the files in the sandbox at `root`: as sshd does with
+/// `AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/authorized_keys.d/%u`.
+pub fn authorized(root: &Path, user: &str) -> Vec<PublicKey> {
+    let files = [root.join(place(user)), root.join("home").join(user).join(".ssh/authorized_keys")];
+    files
+        .iter()
+        // A link would lead into the machine's own files.
+        .filter(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file()))
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|text| text.lines().filter_map(|line| PublicKey::from_openssh(line.trim()).ok()).collect::<Vec<_>>())
+        .collect()
 }

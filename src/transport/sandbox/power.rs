@@ -43,6 +43,11 @@ impl Power {
         Ok(power)
     }
 
+    /// Brings the sandbox up where it went down.
+    pub fn wake(&self) -> Result<(), Diagnostic> {
+        self.running().map(drop)
+    }
+
     /// The command that runs `script` as a login's; brings the sandbox up first where it went down.
     pub fn login(&self, script: &[u8]) -> Result<Command, Diagnostic> {
         let running = self.running()?;

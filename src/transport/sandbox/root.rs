@@ -40,8 +40,6 @@ pub struct Sandbox {
     pub(super) user: String,
     /// Its host key.
     pub(super) host_key: PrivateKey,
-    /// The key it accepts.
-    pub(super) client_key: PrivateKey,
 }
 
 /// Whether this process can give files to other users; decided by the real user, since root always can.
@@ -66,8 +64,9 @@ impl Sandbox {
         skeleton::refresh(&root, spec)?;
         let host_key = keys::load_or_make(&dir.join("host_key"))?;
         let client_key = keys::load_or_make(&dir.join("client_key"))?;
+        skeleton::authorize(&dir, &root, &spec.user, client_key.public_key())?;
         drop(held);
-        Ok(Sandbox { dir, user: spec.user.clone(), host_key, client_key })
+        Ok(Sandbox { dir, user: spec.user.clone(), host_key })
     }
 
     /// The directory that holds it.

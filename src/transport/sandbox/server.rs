@@ -2,14 +2,14 @@
 
 use super::forward::{Forward, Forwards, pass};
 use super::power::Power;
-use super::{Sandbox, relay, session};
+use super::{Sandbox, keys, relay, session};
 use crate::lang::diagnostic::Diagnostic;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handler, Msg, Session, VerifiedPublicKey, run_stream};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
@@ -26,7 +26,7 @@ struct Shared {
     power: Arc<Power>,
     config: Arc<Config>,
     user: String,
-    key: PublicKey,
+    root: PathBuf,
     forwards: Mutex<Forwards>,
 }
 
@@ -50,7 +50,7 @@ impl Server {
             power: Arc::new(power),
             config: Arc::new(config),
             user: sandbox.user.clone(),
-            key: sandbox.client_key.public_key().clone(),
+            root: sandbox.root(),
             forwards: Mutex::default(),
         };
         Ok(Server { shared: Arc::new(shared) })
@@ -71,6 +71,9 @@ impl Server {
 
     /// Serves one connection to its end.
     pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        // A machine is up whether or not it lets anybody in; this one may just have rebooted. What is wrong, the login says.
+        let power = self.shared.power.clone();
+        let _ = tokio::task::spawn_blocking(move || power.wake()).await;
         let connection = Connection { server: self.clone(), channels: HashMap::new() };
         // A client that breaks off is an error to russh and none to a server.
         if let Ok(running) = run_stream(self.shared.config.clone(), relay::unblocked(stream), connection).await {
@@ -109,7 +112,11 @@ struct Connection {
 impl Connection {
     fn accepts(&self, user: &str, key: &PublicKey) -> Auth {
         let shared = &self.server.shared;
-        if user == shared.user && key.key_data() == shared.key.key_data() { Auth::Accept } else { Auth::reject() }
+        if user == shared.user && keys::authorized(&shared.root, user).iter().any(|known| known.key_data() == key.key_data()) {
+            Auth::Accept
+        } else {
+            Auth::reject()
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 //! the user's; and the few files that are homelab's and are brought up to date each time.
 
 use super::tools::{ASIDE, WRAPPED};
-use super::{SandboxSpec, Shell, root::all_uids, trouble_at};
+use super::{SandboxSpec, Shell, keys, root::all_uids, trouble_at};
 use crate::lang::diagnostic::Diagnostic;
+use russh::keys::PublicKey;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,15 @@ use std::path::{Path, PathBuf};
 pub const MARKER: &str = "etc/homelab-sandbox";
 /// Salt and digest of the sudo password; root's only.
 pub const SUDO: &str = "etc/homelab-sandbox.sudo";
+/// Where `reboot` asks the sandbox's first process to end.
+pub const POWER: &str = "run/homelab-power";
 /// Where `sudo` asks the sandbox's first process.
 pub const SUDO_DIR: &str = "run/homelab-sudo";
 
 const DIRS: &[(&str, u32)] = &[
     ("usr/bin", 0o755), ("usr/sbin", 0o755), ("usr/lib", 0o755), ("usr/lib64", 0o755), ("usr/local/bin", 0o755),
     ("usr/local/sbin", 0o755), ("usr/share", 0o755), (ASIDE, 0o755), ("etc", 0o755), ("etc/default", 0o755), ("etc/skel", 0o755),
-    ("etc/pam.d", 0o755), ("etc/sysctl.d", 0o755), ("etc/security", 0o755), ("root", 0o700), ("home", 0o755), ("boot", 0o755),
+    ("etc/pam.d", 0o755), ("etc/ssh", 0o755), ("etc/ssh/authorized_keys.d", 0o755), ("etc/local.d", 0o755), ("etc/sysctl.d", 0o755), ("etc/security", 0o755), ("root", 0o700), ("home", 0o755), ("boot", 0o755),
     ("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("run", 0o755), ("run/lock", 0o1777), ("tmp", 0o1777), ("opt", 0o755),
     ("srv", 0o755), ("mnt", 0o755), ("media", 0o755), ("var", 0o755), ("var/tmp", 0o1777), ("var/lib", 0o755), ("var/log", 0o755),
     ("var/cache", 0o755), ("var/mail", 0o755), ("var/spool", 0o755), ("var/spool/cron", 0o755), ("var/spool/cron/crontabs", 0o1730),
@@ -72,10 +75,26 @@ pub fn refresh(root: &Path, spec: &SandboxSpec) -> Result<(), Diagnostic> {
         }
     }
     changed(&root.join("usr/bin/sudo"), 0o755, SUDO_SCRIPT)?;
+    changed(&root.join("usr/sbin/reboot"), 0o755, REBOOT_SCRIPT)?;
     for name in WRAPPED.iter().filter(|name| root.join(ASIDE).join(name).symlink_metadata().is_ok()) {
         changed(&root.join("usr/bin").join(name), 0o755, &WRAPPER.replace("NAME", name))?;
     }
     login(root, spec)
+}
+
+/// Lets the controller's key in: once, since whoever takes it away means it.
+pub fn authorize(dir: &Path, root: &Path, user: &str, key: &PublicKey) -> Result<(), Diagnostic> {
+    let stamp = dir.join(format!("keyed-{user}"));
+    if stamp.exists() {
+        return Ok(());
+    }
+    let path = root.join(keys::place(user));
+    let line = key.to_openssh().map_err(|e| trouble_at("write", &path, e))?;
+    if let Some(parent) = path.parent() {
+        directory(parent, 0o755)?;
+    }
+    file(&path, 0o644, &format!("{line}\n"))?;
+    file(&stamp, 0o644, "")
 }
 
 /// Adds the login's account where there is none of that name.
@@ -247,6 +266,13 @@ mkfifo $r || exit 1
 printf '%-15s\n' $$ >$d/ask
 IFS= read -r code <$r || code=1
 exit "$code"
+"#;
+
+/// Asks the sandbox's first process to end, and with it all others. Whoever logs in next starts it anew.
+const REBOOT_SCRIPT: &str = r#"#!/bin/sh
+power=/run/homelab-power
+[ -w $power ] || { echo 'reboot: not permitted in this sandbox' >&2; exit 1; }
+echo reboot >$power
 "#;
 
 /// Stands before a tool that would show the machine's name where there is no namespace of names.

@@ -68,7 +68,11 @@ fn watch(dir: &Path, users: &File, child: &mut Child, mut ask: ChildStdin, mut a
             let _ = child.kill();
             let _ = child.wait();
             // Under the lock, so that the next controller sees either a running sandbox or none.
-            let _ = fs::remove_file(dir.join("power"));
+            let power = dir.join("power");
+            // One that has rebooted meanwhile is another one's to end.
+            if fs::read_to_string(&power).is_ok_and(|text| text.split(' ').next() == Some(&child.id().to_string())) {
+                let _ = fs::remove_file(power);
+            }
             return Ok(0);
         }
         saying("unlock", users.unlock())?;

@@ -3,12 +3,13 @@
 
 use super::sudo::Sudo;
 use super::{Rung, let_go, mounts, saying, stand_in};
+use crate::transport::sandbox::skeleton::POWER;
 use nix::sys::stat::{Mode, umask};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Brings the sandbox in `dir` up, says `ready` on stdout, and stays: each byte on stdin asks whether it could end.
@@ -36,7 +37,29 @@ pub fn init(dir: &Path, rung: Rung) -> Result<u8, String> {
     std::thread::spawn(move || reaper.reap());
     let server = sudo.clone();
     std::thread::spawn(move || server.serve());
-    serve_questions(&sudo, rung)
+    // The first that comes to its end ends this process, and with it the kernel all others in here.
+    let (ended, end) = mpsc::channel();
+    if let Some(mut power) = power(rung)? {
+        let ended = ended.clone();
+        std::thread::spawn(move || {
+            if power.read_exact(&mut [0u8]).is_ok() {
+                let _ = ended.send(Ok(0));
+            }
+        });
+    }
+    std::thread::spawn(move || ended.send(serve_questions(&sudo, rung)));
+    saying("its end", end.recv())?
+}
+
+/// The pipe by which a reboot is asked for. Where this process is not the first of a namespace, ending it ends nobody else.
+fn power(rung: Rung) -> Result<Option<File>, String> {
+    let path = Path::new("/").join(POWER);
+    let _ = fs::remove_file(&path);
+    if rung == Rung::Chroot {
+        return Ok(None);
+    }
+    saying(path.display(), nix::unistd::mkfifo(&path, Mode::from_bits_truncate(0o600)))?;
+    saying(path.display(), fs::OpenOptions::new().read(true).write(true).open(&path)).map(Some)
 }
 
 /// Answers `!` while something runs, and returns when nothing does.
@@ -104,6 +127,14 @@ fn boot(rung: Rung) {
                 let _ = fs::write(at, format!("{value}\n"));
             }
         }
+    }
+    // As OpenRC's `local` does.
+    let mut scripts: Vec<PathBuf> = fs::read_dir("/etc/local.d").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    scripts.retain(|path| path.extension().is_some_and(|e| e == "start"));
+    scripts.sort();
+    for script in scripts {
+        let mut command = Command::new("/bin/sh");
+        let _ = command.arg(script).env_clear().env("PATH", "/usr/sbin:/usr/bin").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

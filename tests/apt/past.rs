@@ -1,0 +1,51 @@
+//! Taking back, later, what a finished run did with packages and accounts.
+
+use crate::debian::Debian;
+
+fn back(node: &Debian, code: i32, more: &[&str]) -> String {
+    let ended = node.site.expect(code, &[&["rollback", "inventory.yaml", "--yes"], more].concat());
+    ended.out + &ended.err
+}
+
+#[test]
+fn a_package_run_is_taken_back_and_what_others_installed_since_stays() {
+    let Some(node) = Debian::start() else { return };
+    node.apply("- package: greeter=1.0");
+    let before = node.packages();
+    node.apply("- package: {name: greeter, state: latest}");
+    node.by_hand("apt-get -qq -y install tune >/dev/null");
+    assert!(node.packages().contains("ii  greeter 1.1"));
+    let said = back(&node, 0, &[]);
+    assert!(said.contains("(undo: equivalent)"), "{said}");
+    let now = node.packages();
+    assert!(now.contains("ii  greeter 1.0") && now.contains("ii  tune"), "{now}");
+    let others = |list: &str| list.lines().filter(|line| !line.contains("tune")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(others(&now), others(&before));
+    assert!(node.site.expect(0, &["drift", "inventory.yaml"]).out.is_empty());
+}
+
+#[test]
+fn a_later_run_that_changed_the_same_package_is_named() {
+    let Some(node) = Debian::start() else { return };
+    node.apply("- name: Install\n  package: greeter=1.0");
+    node.apply("- name: Upgrade\n  package: {name: greeter, state: latest}");
+    let history = node.site.expect(0, &["history", "inventory.yaml", "--json"]);
+    let history: serde_json::Value = serde_json::from_str(&history.out).unwrap();
+    let first = history["hosts"][0]["runs"][1]["run"].as_str().unwrap().to_owned();
+    let said = back(&node, 1, &[&first]);
+    assert!(said.contains("conflict: package greeter: run ") && said.contains("in `Upgrade`"), "{said}");
+    back(&node, 0, &[]);
+    back(&node, 0, &[&first]);
+    assert!(!node.packages().contains("ii  greeter"), "{}", node.packages());
+}
+
+#[test]
+fn an_account_goes_but_what_was_in_its_home_is_put_aside() {
+    let Some(node) = Debian::start() else { return };
+    node.apply("- user: {name: anna, home: /home/anna}");
+    node.by_hand("echo precious >/home/anna/letter");
+    let said = back(&node, 0, &[]);
+    assert!(said.contains("what was in /home/anna is kept on the node"), "{said}");
+    assert!(!node.inside("/home/anna").exists() && !node.text("/etc/passwd").contains("anna"));
+    assert_eq!(node.by_hand("cat /var/lib/homelab/runs/*/gone/*/anna/letter"), "precious\n");
+}
