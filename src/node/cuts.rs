@@ -52,6 +52,7 @@ impl Op {
             Op::User(user) => user.name == login.name && locks_out(user),
             Op::Sysctl { key, .. } => key.ends_with(".disable_ipv6") || key.ends_with(".rp_filter") || key.starts_with("net.ipv4.conf.") && !key.ends_with("forwarding"),
             Op::Reboot { .. } => true,
+            Op::Tool(tool) => tool.cuts_line,
             Op::Run { command, .. } => runs(command),
             Op::DaemonReload | Op::Crontab { .. } | Op::Hostname { .. } => false,
         }

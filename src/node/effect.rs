@@ -139,6 +139,13 @@ impl World {
             Op::Hostname { name } => self.hostname = Some(name.clone()),
             // What starts at boot and what it then does, nobody can foresee; which files there are, it is not meant to change.
             Op::Reboot { .. } => self.providers.push(Provider { cause: Cause("reboot".into()), only: Some(vec!["/run".into(), "/tmp".into()]) }),
+            Op::Tool(tool) => {
+                self.rans.extend(tool.answers.iter().cloned());
+                if !tool.brings.is_empty() {
+                    let cause = Cause(tool.says.first().cloned().unwrap_or_default());
+                    self.providers.push(Provider { cause, only: Some(tool.brings.clone()) });
+                }
+            }
             Op::Run { command, creates, .. } => {
                 let shown = if command.secret { "command".to_owned() } else { format!("command {}", command.argv.join(" ")) };
                 let mut only = self.provides.clone();

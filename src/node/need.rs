@@ -1,6 +1,6 @@
 //! What ops need to find on a node, and how a need stands in the planned world.
 
-use super::op::{Op, UnitAct};
+use super::op::{Op, ToolOp, UnitAct};
 use super::probe::Node;
 use super::world::World;
 use std::fmt;
@@ -109,7 +109,7 @@ impl Op {
                 }
             }
             Op::Crontab { user, .. } => needs.push(Need::User(user.clone())),
-            Op::Run { command, .. } => {
+            Op::Run { command, .. } | Op::Tool(ToolOp { command, .. }) => {
                 if let Some(dir) = &command.chdir {
                     needs.push(Need::Dir(dir.clone()));
                 }

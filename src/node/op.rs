@@ -1,7 +1,7 @@
 //! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
 //! that says how exactly it can be undone; the runtime derives the undo from the before-image.
 
-use super::probe::{Account, Attrs, Command, File};
+use super::probe::{Account, Attrs, Command, File, Ran};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -189,7 +189,9 @@ pub enum Op {
         /// What is said to those who are logged in.
         message: String,
     },
-    /// Run a command.
+    /// Have a tool of the node's make something so: docker's, mount's, git's.
+    Tool(ToolOp),
+    /// Run a command of the user's.
     Run {
         /// What.
         command: Command,
@@ -204,6 +206,44 @@ pub enum Op {
         #[serde(default)]
         again: bool,
     },
+}
+
+/// What a tool of the node's is told, and what it will answer afterwards: so what it changes can be foreseen, unlike what a user's
+/// command does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ToolOp {
+    /// What it does, for people, a line each: `make the network web`.
+    pub says: Vec<String>,
+    /// Whether something comes, changes or goes.
+    pub turn: Turn,
+    /// What is told.
+    pub command: Command,
+    /// What takes it back, also where it was done in part or not at all.
+    pub undo: Option<Command>,
+    /// Without an `undo`: it makes something take up the files that are there, so it is taken back by running it once more when all
+    /// else has been.
+    pub again: bool,
+    /// Questions, with what will be answered.
+    pub answers: Vec<(Command, Ran)>,
+    /// Paths that it brings, each with all below it.
+    pub brings: Vec<String>,
+    /// It may be that nobody can log in any more after it.
+    pub cuts_line: bool,
+}
+
+/// Which way something turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// It comes to be.
+    Create,
+    /// It is there, and will be different.
+    #[default]
+    Change,
+    /// It goes.
+    Remove,
+    /// Something happens, and is the same after it.
+    Run,
 }
 
 /// What to make of an account. `None` leaves a field as it is.
@@ -268,6 +308,8 @@ impl Op {
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
             Op::Packages { lost: true, .. } => Grade::None,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
+            Op::Tool(tool) if tool.undo.is_some() || tool.again => Grade::Equivalent,
+            Op::Tool(_) => Grade::None,
             Op::Run { undo: Some(_), .. } => Grade::Named,
             Op::Run { again: true, .. } => Grade::Equivalent,
             Op::Run { .. } => Grade::None,

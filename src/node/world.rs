@@ -28,6 +28,8 @@ pub struct World {
     pub(super) crontabs: BTreeMap<String, Option<String>>,
     pub(super) sysctls: BTreeMap<String, String>,
     pub(super) hostname: Option<String>,
+    /// What tools will answer.
+    pub(super) rans: BTreeMap<Command, Ran>,
     /// Groups that will have another number, with the old one.
     pub(super) renumbered: Vec<(String, u32)>,
     pub(super) providers: Vec<Provider>,
@@ -213,8 +215,11 @@ impl World {
         })
     }
 
-    /// How a read-only command ended.
+    /// How a read-only command ended, or will end.
     pub fn ran(&self, command: &Command) -> Option<&Ran> {
+        if let Some(ran) = self.rans.get(command) {
+            return Some(ran);
+        }
         match self.seen.get(&Probe::Run(command.clone())) {
             Some(Answer::Ran(ran)) => Some(ran),
             _ => None,

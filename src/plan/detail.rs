@@ -148,6 +148,7 @@ pub fn describe(op: &Op, world: &World) -> Vec<Detail> {
             before: world.hostname().unwrap_or_default(),
             after: name.clone(),
         }],
+        Op::Tool(tool) => tool.says.iter().map(words).collect(),
         Op::Run { command, .. } => {
             let shown = if command.secret { MASKED.to_owned() } else { command.argv.join(" ") };
             let mut lines = shown.lines();

@@ -4,7 +4,7 @@ use crate::lang::Masker;
 use crate::node::probe::{Answer, Attrs, Node};
 use crate::node::op::{hex, sha256};
 use crate::node::{Answers, Op, Probe};
-use crate::node::op::Body;
+use crate::node::op::{Body, ToolOp};
 use crate::resource::{Claim, Resource};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -148,7 +148,7 @@ fn strip(mut op: Op, masker: &Masker) -> Op {
         // Masked before it is JSON, whose escapes would hide a secret of several lines.
         Op::Crontab { text: Some(text), .. } => *text = masker.mask(text).into_owned(),
         Op::User(user) => user.password = user.password.take().map(|_| String::new()),
-        Op::Run { command, undo, .. } => {
+        Op::Run { command, undo, .. } | Op::Tool(ToolOp { command, undo, .. }) => {
             for command in [Some(command), undo.as_mut()].into_iter().flatten() {
                 if command.secret {
                     command.argv = Vec::new();

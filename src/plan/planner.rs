@@ -3,6 +3,7 @@
 use super::detail::describe;
 use super::{Change, Line, Mark, Outcome};
 use crate::lang::{Diagnostic, Diagnostics};
+use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::Node;
 use crate::node::{Cause, Grade, Op, Standing, World};
 use crate::playbook::{Body, Step};
@@ -201,7 +202,7 @@ fn drop_identity(ops: &mut [Op], world: &World) {
         let fresh = |path: &str| matches!(world.path(path), None | Some(Node::Absent));
         match op {
             Op::Put { path, owner, .. } | Op::Mkdir { path, owner, .. } if owner.is_none() && fresh(path) => *owner = Some(login.clone()),
-            Op::Run { command, undo, .. } => {
+            Op::Run { command, undo, .. } | Op::Tool(ToolOp { command, undo, .. }) => {
                 for command in [Some(command), undo.as_mut()].into_iter().flatten() {
                     command.user.get_or_insert_with(|| login.clone());
                 }
@@ -237,6 +238,12 @@ fn mark(ops: &[Op], world: &World) -> Mark {
         Op::Unit { act, .. } => match act {
             crate::node::op::UnitAct::Restart | crate::node::op::UnitAct::Reload => Mark::Run,
             _ => Mark::Change,
+        },
+        Op::Tool(tool) => match tool.turn {
+            Turn::Create => Mark::Create,
+            Turn::Change => Mark::Change,
+            Turn::Remove => Mark::Remove,
+            Turn::Run => Mark::Run,
         },
         Op::DaemonReload | Op::Run { .. } | Op::Reboot { .. } => Mark::Run,
     };

@@ -10,6 +10,7 @@ pub mod command;
 pub mod copy;
 pub mod cron;
 mod cron_time;
+pub mod docker_network;
 pub mod docs;
 pub mod edit;
 pub mod file;
@@ -26,6 +27,7 @@ mod ssh_key;
 pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
+mod tool;
 pub mod user;
 pub mod words;
 
@@ -157,6 +159,7 @@ pub static KINDS: &[&KindSpec] = &[
     &command::COMMAND,
     &copy::COPY,
     &cron::CRON,
+    &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &group::GROUP,
     &hostname::HOSTNAME,

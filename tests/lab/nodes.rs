@@ -11,12 +11,12 @@ pub const NODES: &[(&str, &[&str])] = &[
     ("aptlock", &["debian", "systemd"]),
     ("arm64", &["debian"]),
     ("armhf", &["debian"]),
-    ("bookworm", &["debian", "systemd"]),
+    ("bookworm", &["debian", "systemd", "docker"]),
     ("busybox", &[]),
     ("inner", &["debian", "systemd"]),
     ("nfs", &["debian", "systemd"]),
     ("router", &["debian", "systemd"]),
-    ("trixie", &["debian", "systemd"]),
+    ("trixie", &["debian", "systemd", "docker"]),
 ];
 
 /// The names of the nodes in `group`.

@@ -39,6 +39,17 @@ pub fn show(op: &Op) -> Value {
             map.extend([("undo", bare(json!(undo))), ("ok", json!(ok)), ("creates", json!(creates))].map(|(k, v)| (k.to_owned(), v)));
             bare(Value::Object(map))
         }
+        Op::Tool(tool) => {
+            let mut map = Map::from_iter([("tool".to_owned(), json!(tool.says.join("; ")))]);
+            map.insert("run".to_owned(), json!(tool.command.argv));
+            map.insert("chdir".to_owned(), json!(tool.command.chdir));
+            map.insert("stdin".to_owned(), json!(tool.command.stdin.as_ref().filter(|_| !tool.command.secret)));
+            map.insert("undo".to_owned(), json!(tool.undo.as_ref().map(|undo| &undo.argv)));
+            map.insert("again".to_owned(), json!(tool.again));
+            map.insert("brings".to_owned(), json!(tool.brings));
+            map.insert("cuts_line".to_owned(), json!(tool.cuts_line));
+            bare(Value::Object(map))
+        }
         other @ (Op::Packages { .. } | Op::Group { .. } | Op::User(_)) => bare(serde_json::to_value(other).unwrap()),
     }
 }

@@ -3,6 +3,7 @@
 use super::Unit;
 use super::look::{script, sysctl_path};
 use crate::node::op::{Op, UnitAct, UserOp};
+use crate::node::probe::Command;
 use crate::node::quote::{quote, words};
 
 /// The call that performs `op`.
@@ -32,28 +33,35 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
         Op::Sysctl { key, value } => format!("h_sysctl {number} {} {}", quote(&sysctl_path(key)), quote(value)),
         Op::Hostname { name } => format!("h_sysctl {number} kernel/hostname {}", quote(name)),
         Op::Reboot { timeout, message, .. } => format!("h_reboot {number} {} {timeout}", quote(message)),
-        Op::Run { command, undo, ok, again, .. } => {
-            let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
-            let user = |command: Option<&str>| quote(command.unwrap_or_default());
-            let mut call = format!(
-                "h_run {number} {} '{}' {} {} {} {}",
-                user(command.user.as_deref()),
-                good.join(" "),
-                quote(&script(command)),
-                if *again && undo.is_none() { "h" } else { flag(undo.is_some()) },
-                user(undo.as_ref().and_then(|undo| undo.user.as_deref())),
-                quote(&undo.as_ref().map(script).unwrap_or_default())
-            );
-            if let Some(stdin) = &command.stdin {
-                call.push_str(&words([stdin]));
-            }
-            call
-        }
+        Op::Run { command, undo, ok, again, .. } => run(number, command, undo.as_ref(), ok, *again),
+        Op::Tool(tool) => run(number, &tool.command, tool.undo.as_ref(), &[], tool.again),
         // File ops have their own way.
         Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => return,
     };
     unit.push(call);
     unit.push("\n");
+}
+
+fn run(number: u32, command: &Command, undo: Option<&Command>, ok: &[i32], again: bool) -> String {
+    let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
+    let user = |command: Option<&str>| quote(command.unwrap_or_default());
+    let mut call = format!(
+        "h_run {number} {} '{}' {} {} {} {}",
+        user(command.user.as_deref()),
+        good.join(" "),
+        quote(&script(command)),
+        match undo {
+            Some(_) => "y",
+            None if again => "h",
+            None => "-",
+        },
+        user(undo.and_then(|undo| undo.user.as_deref())),
+        quote(&undo.map(script).unwrap_or_default())
+    );
+    if let Some(stdin) = &command.stdin {
+        call.push_str(&words([stdin]));
+    }
+    call
 }
 
 fn verb(act: UnitAct) -> &'static str {
