@@ -16,6 +16,8 @@ pub mod edit;
 pub mod file;
 pub mod group;
 pub mod hostname;
+pub mod iptables;
+mod iptables_rule;
 pub mod lineinfile;
 mod names;
 pub mod package;
@@ -163,6 +165,7 @@ pub static KINDS: &[&KindSpec] = &[
     &file::FILE,
     &group::GROUP,
     &hostname::HOSTNAME,
+    &iptables::IPTABLES,
     &lineinfile::LINEINFILE,
     &package::PACKAGE,
     &reboot::REBOOT,

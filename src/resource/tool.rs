@@ -1,8 +1,9 @@
 //! Asking and telling a tool of the node's: what every resource shares that is made by docker, mount, git and their like.
 
 use super::Block;
+use super::attrs::answered;
 use crate::node::probe::Ran;
-use crate::node::{Command, World};
+use crate::node::{Command, Probe, World};
 
 /// The exit status that says that there is no such program.
 pub(super) const NO_TOOL: i32 = 127;
@@ -18,6 +19,11 @@ pub(super) fn script(text: &str, args: &[&str]) -> Command {
     Command { argv: vec![format!("{set}{text}")], shell: true, ..Command::default() }
 }
 
+/// A call of a function of `library`, one of the files in `scripts/`.
+pub(super) fn call(library: &str, function: &str, args: &[&str]) -> Command {
+    script(&format!("{library}\n{function}{}", crate::node::quote::words(args)), &[])
+}
+
 /// What will be answered on standard output.
 pub(super) fn says(stdout: impl Into<String>) -> Ran {
     Ran { rc: 0, stdout: stdout.into(), stderr: String::new() }
@@ -26,14 +32,14 @@ pub(super) fn says(stdout: impl Into<String>) -> Ran {
 /// The answer to `question`, whatever its status; what to do about it is up to who asks. Where `tool` is not there, an earlier
 /// step may bring it; else `hint` says what does.
 pub(super) fn answer<'w>(world: &'w World, question: &Command, tool: &str, hint: &str) -> Result<&'w Ran, Block> {
-    let missing = |ran: &Ran| ran.rc == NO_TOOL;
-    match world.ran(question) {
-        Some(ran) if !missing(ran) => Ok(ran),
-        _ => Err(match world.opaque(Some(&format!("/usr/bin/{tool}"))) {
-            Some(cause) => Block::Later(cause),
-            None => Block::refused(format!("there is no `{tool}` on the node"), hint),
-        }),
+    if let Some(ran) = world.ran(question).filter(|ran| ran.rc != NO_TOOL) {
+        return Ok(ran);
     }
+    answered(world, &[Probe::Run(question.clone())])?;
+    Err(match world.opaque(Some(&format!("/usr/bin/{tool}"))) {
+        Some(cause) => Block::Later(cause),
+        None => Block::refused(format!("there is no `{tool}` on the node"), hint),
+    })
 }
 
 /// A tool that fails: what is planned before may help it (a daemon that is started, a repository that is cloned), else it is in trouble.

@@ -37,11 +37,12 @@ const ROWS: &[Row] = &[
     ("package", "debian", "greeter", "{name: greeter, state: absent}"),
     ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
+    ("iptables", "systemd", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4711 -j DROP\", \"-t nat -A PREROUTING -p tcp --dport 4712 -j DNAT --to-destination 10.207.9.9:80\"]}", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4713 -j DROP\"]}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`")];
+const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -57,6 +58,7 @@ sort /etc/passwd /etc/shadow /etc/group
 hostname; cat /proc/sys/net/ipv4/ip_default_ttl
 [ ! -x /usr/bin/dpkg-query ] || dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
 [ ! -d /run/systemd/system ] || systemctl show -p LoadState -p ActiveState -p UnitFileState lab-unit
+! command -v iptables-save >/dev/null || iptables-save | grep -e '^\*' -e HL_lab
 ! command -v docker >/dev/null || docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}' | sort
 ";
 

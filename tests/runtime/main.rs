@@ -10,6 +10,7 @@ mod past;
 mod channel;
 mod cost;
 mod guard;
+mod iptables;
 mod quoting;
 mod random;
 mod shell;

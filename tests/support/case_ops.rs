@@ -1,7 +1,8 @@
 //! Ops in the notation of the cases: a line where a line says it all, else a map.
 
 use homelab::node::op::Body;
-use homelab::node::{Content, Op};
+use crate::case_seen::last_line;
+use homelab::node::{Command, Content, Op};
 use serde_json::{Map, Value, json};
 
 /// `op` as a case writes it.
@@ -41,10 +42,14 @@ pub fn show(op: &Op) -> Value {
         }
         Op::Tool(tool) => {
             let mut map = Map::from_iter([("tool".to_owned(), json!(tool.says.join("; ")))]);
-            map.insert("run".to_owned(), json!(tool.command.argv));
+            let words = |command: &Command| match &command.argv[..] {
+                [script] if command.shell && script.lines().count() > 10 => json!(last_line(script)),
+                argv => json!(argv),
+            };
+            map.insert("run".to_owned(), words(&tool.command));
             map.insert("chdir".to_owned(), json!(tool.command.chdir));
             map.insert("stdin".to_owned(), json!(tool.command.stdin.as_ref().filter(|_| !tool.command.secret)));
-            map.insert("undo".to_owned(), json!(tool.undo.as_ref().map(|undo| &undo.argv)));
+            map.insert("undo".to_owned(), json!(tool.undo.as_ref().map(words)));
             map.insert("again".to_owned(), json!(tool.again));
             map.insert("brings".to_owned(), json!(tool.brings));
             map.insert("cuts_line".to_owned(), json!(tool.cuts_line));
@@ -63,6 +68,8 @@ fn body(content: &Content) -> Map<String, Value> {
     let mut map = Map::new();
     match &content.body {
         Body::Inline(bytes) => match std::str::from_utf8(bytes) {
+            // A case is to be read.
+            Ok(text) if text.lines().count() > 50 => map.insert("lines".into(), json!(text.lines().count())),
             Ok(text) => map.insert("text".into(), json!(text)),
             Err(_) => map.insert("bytes".into(), json!(bytes.len())),
         },
