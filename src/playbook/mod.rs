@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod config;
 mod context;
+pub mod docs;
 mod failed;
 mod forms;
 mod hosts;

@@ -103,7 +103,7 @@ fn read_param(p: &mut Fields<'_, '_>, place: Option<Span>) -> RoleParam {
 }
 
 /// Where roles are looked for, nearest first: beside the playbook, then up the tree to the project.
-fn role_places(home: &Home) -> Vec<PathBuf> {
+pub(super) fn role_places(home: &Home) -> Vec<PathBuf> {
     let mut places = vec![home.playbook.join("roles")];
     let mut at = Some(home.playbook.as_path());
     while let Some(dir) = at.filter(|dir| dir.starts_with(&home.project)) {

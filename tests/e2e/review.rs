@@ -238,3 +238,33 @@ fn what_an_unprivileged_task_asks_while_planning_it_asks_as_the_login() {
     }
     site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
 }
+
+#[test]
+fn a_role_of_the_directory_has_a_page() {
+    let site = Site::bare();
+    site.write("roles/greet/role.yaml", "summary: Greets.\nparams:\n  whom: { type: text, required: true, help: Who is greeted. }\n  how: { type: choice, choices: [loud, soft], default: soft, help: With which voice. }\n  word: { type: text, secret: true, default: hunter2, help: The word. }\ntasks: []\n");
+    site.write("roles/broken/role.yaml", "params: 7\n");
+    let index = site.expect(0, &["docs"]).out;
+    assert!(index.contains("| `greet` | Greets |") && index.contains("| `broken` |  |") && index.contains("| `copy` |"), "{index}");
+    let page = site.expect(0, &["docs", "greet"]).out;
+    for line in ["| `whom` | a text | must be given | Who is greeted. |", "| `how` | `loud`, `soft` | `soft` | With which voice. |", "    whom: …"] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
+    assert!(!page.contains("hunter2"), "{page}");
+    assert!(site.expect(1, &["docs", "broken"]).err.contains("roles/broken/role.yaml:1:9"));
+    assert!(site.expect(64, &["docs", "gret"]).err.contains("did you mean `greet`?"));
+}
+
+#[test]
+fn every_shipped_role_says_what_it_is_and_what_it_takes() {
+    let repo = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let roles = homelab::playbook::docs::roles(repo);
+    assert!(roles.len() > 10, "{roles:?}");
+    for name in roles {
+        let role = homelab::playbook::docs::role(&name, repo).unwrap().unwrap();
+        assert!(role.summary.ends_with('.') && role.summary.len() > 10, "{name}: {}", role.summary);
+        for (param, declared) in &role.params {
+            assert!(declared.help.ends_with(['.', '`']) && declared.ty != "any", "{name}.{param}: {} {}", declared.ty, declared.help);
+        }
+    }
+}
