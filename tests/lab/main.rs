@@ -20,6 +20,7 @@ mod untested;
 
 mod disk;
 mod facts;
+mod forward;
 mod guard;
 mod jump;
 mod kinds;
