@@ -4,6 +4,7 @@
 
 mod codec;
 mod net;
+mod patch;
 mod text;
 
 pub use text::shell_quote;
@@ -18,7 +19,7 @@ pub const NAMES: &[&str] = &[
     "lower", "mandatory", "map", "max", "min", "netmask", "network", "pprint", "prefixlen", "quote", "regex_replace",
     "regex_search", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice",
     "sort", "split", "string", "sum", "title", "to_json", "to_nice_json", "to_nice_yaml", "to_yaml", "tojson", "trim",
-    "unique", "upper", "urlencode", "zip",
+    "unique", "upper", "urlencode", "yaml_set", "zip",
 ];
 
 /// Every test, likewise.
@@ -36,6 +37,7 @@ pub const FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "range"];
 pub(crate) fn add(environment: &mut Environment<'static>) {
     codec::add(environment);
     net::add(environment);
+    patch::add(environment);
     text::add(environment);
 }
 
