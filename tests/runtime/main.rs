@@ -15,4 +15,5 @@ mod random;
 mod shell;
 mod sums;
 mod system;
+mod tools;
 mod undone;
