@@ -220,8 +220,8 @@ pub struct ToolOp {
     pub command: Command,
     /// What takes it back, also where it was done in part or not at all.
     pub undo: Option<Command>,
-    /// Without an `undo`: it makes something take up the files that are there, so it is taken back by running it once more when all
-    /// else has been.
+    /// It makes something take up the files that are there, so it is taken back when all else has been: by `undo`, or else by
+    /// running it once more.
     pub again: bool,
     /// Questions, with what will be answered.
     pub answers: Vec<(Command, Ran)>,

@@ -73,10 +73,11 @@ fn of(resource: &dyn Resource, outcome: &Outcome, before: &Receipt, seen: &Answe
     }
 }
 
-/// Acts that an unchanged node and an unchanged wish can ask for: commands, restarts, newer versions, and what waits for others.
+/// Acts that an unchanged node and an unchanged wish can ask for: commands, restarts, newer versions, what waits for others, and
+/// tools that take up what earlier steps change.
 fn by_nature(outcome: &Outcome) -> bool {
     match outcome {
-        Outcome::Change(change) => change.mark == Mark::Run || change.open.is_some() || change.ops.iter().any(|op| matches!(op, Op::Packages { .. })),
+        Outcome::Change(change) => change.mark == Mark::Run || change.open.is_some() || change.ops.iter().any(|op| matches!(op, Op::Packages { .. } | Op::Tool(_))),
         _ => true,
     }
 }

@@ -180,7 +180,12 @@ impl Resource for Network {
         let now = self.now(world)?;
         let words = |words: &[String]| crate::resource::words::join(words);
         let remove = words(&self.remove());
-        let absent = format!("docker network inspect {0} >/dev/null 2>&1 || exit 0\n{remove}", crate::node::quote::quote(&self.name));
+        // Who is in it came after it, and is put back without it.
+        let absent = format!(
+            "ids=$(docker network inspect --format '{{{{range $id, $c := .Containers}}}}{{{{$id}}}} {{{{end}}}}' {0} 2>/dev/null) || exit 0\n\
+             for id in $ids; do docker network disconnect --force {0} \"$id\"; done\n{remove}",
+            crate::node::quote::quote(&self.name)
+        );
         let Some(now) = now else {
             if !self.present {
                 return Ok(Vec::new());

@@ -7,11 +7,14 @@ pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
 pub mod command;
+mod compose_state;
 pub mod copy;
 pub mod cron;
 mod cron_time;
+pub mod docker_compose;
 pub mod docker_network;
 pub mod docs;
+mod dotenv;
 pub mod edit;
 pub mod file;
 pub mod group;
@@ -161,6 +164,7 @@ pub static KINDS: &[&KindSpec] = &[
     &command::COMMAND,
     &copy::COPY,
     &cron::CRON,
+    &docker_compose::DOCKER_COMPOSE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &group::GROUP,

@@ -39,14 +39,17 @@ const ROWS: &[Row] = &[
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
     ("iptables", "systemd", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4711 -j DROP\", \"-t nat -A PREROUTING -p tcp --dport 4712 -j DNAT --to-destination 10.207.9.9:80\"]}", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4713 -j DROP\"]}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
+    // Debian 12 has compose 1.
+    ("docker_compose", "compose", "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: one}}",
+     "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: two}}"),
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("iptables", "`iptables`")];
+const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
-    "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd",
+    "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd", "var/lib/docker",
     "var/lib/lastlog", "var/lib/wtmpdb", "var/lib/sudo", "var/lib/homelab", "var/lib/nfs",
     "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid",
     "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock",
@@ -59,7 +62,7 @@ hostname; cat /proc/sys/net/ipv4/ip_default_ttl
 [ ! -x /usr/bin/dpkg-query ] || dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
 [ ! -d /run/systemd/system ] || systemctl show -p LoadState -p ActiveState -p UnitFileState lab-unit
 ! command -v iptables-save >/dev/null || iptables-save | grep -e '^\*' -e HL_lab
-! command -v docker >/dev/null || docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}' | sort
+! command -v docker >/dev/null || { docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}'; docker ps --all --format '{{.Names}} {{.State}} {{.Image}}'; docker ps --all --quiet | xargs -r docker inspect --format '{{.Name}} {{.Config.Env}} {{.Image}}'; } | sort
 ";
 
 pub enum Playbook {
@@ -73,7 +76,7 @@ impl Playbook {
     pub fn write(&self, lab: &Lab, last: &str) {
         lab.site.write("page.j2", "{{ facts.arch }} {{ facts.os.id }}\n");
         let mut text = String::new();
-        for group in ["all", "debian", "systemd", "docker"] {
+        for group in ["all", "debian", "systemd", "docker", "compose"] {
             text += &format!("- name: What {group} can carry\n  hosts: {group}\n  become: true\n  tasks:\n");
             let rows = ROWS.iter().filter(|row| row.1 == group);
             match self {
@@ -100,7 +103,7 @@ fn state() -> BTreeMap<String, String> {
 fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
-            "systemctl disable --now lab-unit; docker network rm lab-net; rm -rf /srv/lab /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+            "systemctl disable --now lab-unit; docker compose --project-name lab down; docker network rm lab-net; rm -rf /srv/lab /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
              sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; rm -f /tmp/hosts; chmod 755 /home"]);
     }
 }

@@ -16,7 +16,7 @@ pub const NODES: &[(&str, &[&str])] = &[
     ("inner", &["debian", "systemd"]),
     ("nfs", &["debian", "systemd"]),
     ("router", &["debian", "systemd"]),
-    ("trixie", &["debian", "systemd", "docker"]),
+    ("trixie", &["debian", "systemd", "docker", "compose"]),
 ];
 
 /// The names of the nodes in `group`.

@@ -16,4 +16,5 @@ mod random;
 mod shell;
 mod sums;
 mod system;
+mod tools;
 mod undone;

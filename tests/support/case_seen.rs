@@ -42,7 +42,7 @@ impl Seen {
             Probe::Crontab { user } => format!("crontab {user}"),
             Probe::Sysctl { key } => format!("sysctl {key}"),
             Probe::Hostname => "hostname".to_owned(),
-            Probe::Run(Command { argv, .. }) => format!("run {}", last_line(&argv.join(" "))),
+            Probe::Run(Command { argv, .. }) => format!("run {}", crate::case_ops::named(&argv.join(" "))),
         };
         self.asked.insert(key.clone());
         let value = self.entries.get(&key).cloned();
@@ -168,11 +168,6 @@ impl Seen {
             _ => 4242,
         }
     }
-}
-
-/// Of a script, the call at its end.
-pub fn last_line(text: &str) -> &str {
-    text.trim_end().lines().next_back().unwrap_or_default()
 }
 
 /// As much of `node` as was asked for.

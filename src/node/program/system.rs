@@ -50,10 +50,10 @@ fn run(number: u32, command: &Command, undo: Option<&Command>, ok: &[i32], again
         user(command.user.as_deref()),
         good.join(" "),
         quote(&script(command)),
-        match undo {
-            Some(_) => "y",
-            None if again => "h",
-            None => "-",
+        match (undo, again) {
+            (_, true) => "h",
+            (Some(_), false) => "y",
+            (None, false) => "-",
         },
         user(undo.and_then(|undo| undo.user.as_deref())),
         quote(&undo.map(script).unwrap_or_default())

@@ -146,16 +146,16 @@ h_tell() {
     esac
   done
 }
-# number, user, good statuses, script, whether it has an undo (h: a handler's, which is run again), undo's user, undo, [standard input]
+# number, user, good statuses, script, whether it has an undo (h: when all else is back, and without one the script once more), undo's user, undo, [standard input]
 h_run() {
   y=$1
-  if [ "$5" = h ]; then
+  if [ "$5$7" = h ]; then
     e=$({
       printf '%s' "$4" >"$R/before/$y.undo" && printf '%s' "$2" >"$R/before/$y.as" && printf '%s' "$3" >"$R/before/$y.good" &&
         if [ $# -gt 7 ]; then printf '%s' "$8" >"$R/before/$y.in"; fi
     } 2>&1) || { h_fail "$y" "$e"; return 1; }
-  elif [ "$5" = y ]; then
-    e=$({ printf '%s' "$7" >"$R/before/$y.undo" && printf '%s' "$6" >"$R/before/$y.as"; } 2>&1) || { h_fail "$y" "$e"; return 1; }
+  elif [ "$5" != - ]; then
+    e=$({ printf '%s' "$7" >"$R/before/$y.undo" && printf '%s' "$6" >"$R/before/$y.as" && printf 0 >"$R/before/$y.good"; } 2>&1) || { h_fail "$y" "$e"; return 1; }
   fi
   h_journal "$y" "B $y run $5 - - - - -$nl" "$5" || return
   p=$4
