@@ -15,6 +15,7 @@ use crate::node::Grade;
 use crate::saga::back::Plan;
 use crate::saga::{Back, BackEnd, BackOrders, BackReport, Found};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -63,6 +64,10 @@ async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
             Err(error) => problems.push(Diagnostic::new(Kind::Failed, format!("looking at the past of a host ended early: {error}")).hint("run it again")),
         }
     }
+    if let Some(several) = args.run.as_ref().and_then(|name| several(name, &found)) {
+        problems.push(several);
+        return Err(problems);
+    }
     let mut out = Map::new();
     let mut ready = Vec::new();
     for back in found {
@@ -108,6 +113,24 @@ async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
 
 async fn examine(visited: crate::fleet::Visited, run: Option<String>, break_lock: bool) -> Result<Back, Diagnostics> {
     Back::examine(visited, run.as_deref(), break_lock).await
+}
+
+/// A beginning of several names says not which is meant, also where no host has more than one of them.
+fn several(name: &str, found: &[Back]) -> Option<Diagnostic> {
+    let mut runs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for back in found {
+        back.past.called(name).into_iter().for_each(|run| runs.entry(run).or_default().push(&back.host));
+    }
+    if runs.len() < 2 || runs.contains_key(name) {
+        return None;
+    }
+    let problem = Diagnostic::new(Kind::Usage, format!("several runs begin with {name}; nothing was taken back"));
+    let known = |run: &str| found.iter().flat_map(|back| &back.past.runs).find(|journal| journal.run == run);
+    let told = runs.iter().map(|(run, hosts)| {
+        let began = known(run).map(|journal| format!(" of {}, {}", since(journal.since), plain(&journal.owner))).unwrap_or_default();
+        format!("{}{began}: {}", plain(run), hosts.join(", "))
+    });
+    Some(told.fold(problem, |problem, line| problem.note(line, None)).hint("write more of the name; `homelab history INVENTORY -v` tells what each of them did"))
 }
 
 /// Why nothing is done on a host where something is to be taken back.

@@ -25,7 +25,11 @@ fn json(ended: &Ended) -> Value {
 
 /// The names of the runs of `pi`, oldest first.
 fn runs(site: &Site) -> Vec<String> {
-    let history = json(&site.expect(0, &["history", "inventory.yaml", "--json"]));
+    runs_of(site, "pi")
+}
+
+fn runs_of(site: &Site, host: &str) -> Vec<String> {
+    let history = json(&site.expect(0, &["history", "inventory.yaml", "--json", "--limit", host]));
     let runs = history["hosts"][0]["runs"].as_array().unwrap();
     runs.iter().rev().map(|run| run["run"].as_str().unwrap().to_owned()).collect()
 }
@@ -261,4 +265,31 @@ fn hosts_without_such_a_run_are_told_and_a_name_that_nobody_knows_is_usage() {
     assert!(one.out.contains("other  has no such run") && one.out.contains("pi     taken back") || one.out.contains("pi  taken back"), "{}", one.out);
     let rest = back(&site, 0, &["--yes"]);
     assert!(rest.out.contains("other  nothing to take back: it keeps no run"), "{}", rest.out);
+}
+
+#[test]
+fn the_beginning_of_several_names_takes_nothing_back_and_lists_them() {
+    let site = Site::bare();
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true, become: true}\n  other: {sandbox: true, become: true}\n");
+    for (host, text) in [("pi", "one"), ("other", "two"), ("pi", "three")] {
+        site.tasks(&format!("- copy: {{dest: /srv/x, content: {text}}}"));
+        site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", host]);
+    }
+    let (pi, other) = (runs_of(&site, "pi"), runs_of(&site, "other"));
+    // A name begins with the time, whose first digit they have in common.
+    let several = back(&site, 64, &[&pi[0][..1], "--yes"]);
+    assert!(several.err.contains(&format!("several runs begin with {}", &pi[0][..1])), "{}", several.err);
+    for (run, host) in [(&pi[0], "pi"), (&pi[1], "pi"), (&other[0], "other")] {
+        assert!(several.err.lines().any(|line| line.contains(&format!("{run} of ")) && line.ends_with(&format!(": {host}"))), "{run}\n{}", several.err);
+    }
+    assert!(several.out.is_empty(), "{}", several.out);
+    // Nor where each host has one, and another.
+    std::fs::rename(site.inside("pi", &format!("/var/lib/homelab/runs/{}", pi[0])), site.path("away")).unwrap();
+    let each = back(&site, 64, &[&pi[0][..1], "--yes", "--json"]);
+    let problem = json(&each)["problems"][0]["message"].as_str().unwrap().to_owned();
+    assert!(problem.starts_with("several runs begin with"), "{problem}");
+    assert_eq!((site.text("/srv/x").as_str(), std::fs::read_to_string(site.inside("other", "/srv/x")).unwrap().as_str()), ("three", "two"));
+    // The whole name is never the beginning of another.
+    back(&site, 0, &[&pi[1], "--yes"]);
+    assert_eq!(site.text("/srv/x"), "one");
 }
