@@ -3,7 +3,7 @@
 use super::apply::owner;
 use super::args::{Lock, Reach, Selection};
 use super::history::{Went, go, grade};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_past};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
@@ -53,7 +53,12 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
 }
 
 async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
-    let loaded = load(&args.selection, None, printer)?;
+    let loaded = load_past(&args.selection, printer)?;
+    // Without plays it is a guess which hosts are meant, and a guess is for somebody to look at.
+    if loaded.config.alone.is_some() && args.yes && args.run.is_none() && args.selection.narrow.limit.is_none() {
+        let unsure = Diagnostic::new(Kind::Usage, "without playbooks `--yes` would take back the last run of every host of the inventory");
+        return Err(unsure.hint("name the run, as `homelab history INVENTORY` does, or the hosts with `--limit`").into());
+    }
     let Went { hosts, asleep, mut problems } = go(&loaded, &args.reach, printer).await?;
     let mut found = Vec::new();
     let examined = hosts.into_iter().map(|visited| tokio::spawn(examine(visited, args.run.clone(), args.lock.break_lock)));

@@ -293,3 +293,36 @@ fn the_beginning_of_several_names_takes_nothing_back_and_lists_them() {
     back(&site, 0, &[&pi[1], "--yes"]);
     assert_eq!(site.text("/srv/x"), "one");
 }
+
+#[test]
+fn a_broken_playbook_keeps_nobody_from_telling_of_a_run_and_taking_it_back() {
+    // Whose runs they are the inventory does not say: one play acts as root, the other as the login.
+    let site = Site::bare();
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true}\n  own: {sandbox: true, become: true}\n  fresh: {sandbox: true}\n");
+    site.write("site.yaml", "- hosts: pi\n  become: true\n  tasks:\n  - copy: {dest: /srv/x, content: x}\n- hosts: own\n  tasks:\n  - copy: {dest: /home/pi/x, content: x}\n");
+    site.apply();
+    for broken in ["- hosts: [\n", "- hosts: pi\n  tasks:\n  - no_such_thing: {}\n"] {
+        site.write("site.yaml", broken);
+        site.expect(1, &["check", "inventory.yaml"]);
+        let told = site.expect(0, &["history", "inventory.yaml"]);
+        assert_eq!(told.out.matches("done, 1 step").count(), 2, "{}", told.out);
+        assert!(told.out.contains("fresh\n  no runs") && told.err.contains("`homelab check` says why"), "{}{}", told.out, told.err);
+    }
+    // Which hosts are meant is no guess to act upon.
+    let unsure = back(&site, 64, &["--yes"]);
+    assert!(unsure.err.contains("every host of the inventory") && unsure.err.contains("`--limit`"), "{}", unsure.err);
+    assert!(site.inside("pi", "/srv/x").exists() && site.inside("own", "/home/pi/x").exists());
+    back(&site, 0, &["--yes", "--limit", "own"]);
+    assert!(site.inside("pi", "/srv/x").exists() && !site.inside("own", "/home/pi/x").exists());
+    std::fs::remove_file(site.path("site.yaml")).unwrap();
+    let name = runs_of(&site, "pi").pop().unwrap();
+    back(&site, 0, &[&name, "--yes"]);
+    assert!(!site.inside("pi", "/srv/x").exists());
+    // An inventory that names none will do, a broken one will not, and neither will a pattern for nobody.
+    site.write("inventory.yaml", "hosts:\n  pi: {sandbox: true}\n");
+    assert!(site.expect(0, &["history", "inventory.yaml"]).out.contains("taken back, 1 step"));
+    site.expect(64, &["history", "inventory.yaml", "--limit", "nobody"]);
+    site.write("inventory.yaml", "hosts:\n  pi: {sandbox: true, nonsense: 1}\n");
+    let wrong = site.expect(1, &["history", "inventory.yaml"]);
+    assert!(wrong.err.contains("nonsense") && !wrong.err.contains("is enough"), "{}", wrong.err);
+}
