@@ -80,8 +80,8 @@ pub struct Reach {
 pub struct Lock {
     /// Take nodes over from a run that holds them.
     ///
-    /// That run stops at its next step and changes nothing more; what it has under way is not waited for. For a controller
-    /// that hangs or cannot be reached any more: a run whose controller is gone gives its nodes back by itself.
+    /// That run stops at its next step and changes nothing more. What it has under way is waited for ten seconds; if it is not
+    /// over then, it is named, and goes on beside this run. For a controller that hangs or cannot be reached any more: a run whose controller is gone gives its nodes back by itself.
     #[arg(long)]
     pub break_lock: bool,
 }

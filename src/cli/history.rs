@@ -1,7 +1,7 @@
 //! `homelab history`: the runs that the nodes have had, the newest first. Changes nothing.
 
 use super::args::{Reach, Selection};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_past};
 use super::looked::{may_be_off, means};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Tells.
 pub async fn run(args: &Args, printer: &Printer) -> Exit {
-    let found = match load(&args.selection, None, printer) {
+    let found = match load_past(&args.selection, printer) {
         Ok(loaded) => go(&loaded, &args.reach, printer).await,
         Err(problems) => Err(problems),
     };

@@ -1,7 +1,7 @@
 //! `homelab keep`: ends a trial. A new login at each node is the proof that one can still log in.
 
 use super::args::{Reach, Selection};
-use super::load::load;
+use super::load::load_past;
 use super::looked::{Looked, may_be_off, means};
 use super::printer::{paint, style};
 use super::{Exit, Printer};
@@ -48,7 +48,7 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
 }
 
 async fn all(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
-    let loaded = load(&args.selection, None, printer)?;
+    let loaded = load_past(&args.selection, printer)?;
     let (pool, targets, _) = means(&loaded, &args.reach, printer)?;
     let hosts = loaded.config.hosts();
     let keeping = Keeping { config: loaded.config.clone(), pool, targets: Arc::new(targets), cache: loaded.cache.clone(), forks: args.reach.forks.into() };

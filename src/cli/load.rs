@@ -1,6 +1,6 @@
 //! Loading a configuration the way every command does: files, `--set`, `--limit`, secrets.
 
-use super::Printer;
+use super::{Exit, Printer};
 use super::args::{Narrow, Selection};
 use super::secret::default_identity;
 use crate::fleet::cache::Cache;
@@ -31,6 +31,19 @@ impl Loaded {
 /// Loads what `selection` names; a saved plan brings its own texts.
 pub fn load(selection: &Selection, saved: Option<&SavedPlan>, printer: &Printer) -> Result<Loaded, Diagnostics> {
     load_from(selection, None, saved, printer)
+}
+
+/// The same for a command about what was done: where the playbooks cannot be read, the inventory is enough.
+pub fn load_past(selection: &Selection, printer: &Printer) -> Result<Loaded, Diagnostics> {
+    let problems = match load(selection, None, printer) {
+        Err(problems) if Exit::of(&problems) != Exit::Usage => problems,
+        loaded => return loaded,
+    };
+    let files = Arc::new(Files::on_disk());
+    let options = options(&selection.narrow, None, printer)?;
+    let Ok(config) = crate::playbook::load_hosts(files.clone(), &selection.inventory, &options) else { return Err(problems) };
+    printer.note("the playbooks cannot be used as they are (`homelab check` says why); the inventory is enough for this, and all of its hosts are meant, or those of `--limit`");
+    Ok(Loaded { config: Arc::new(config), files, cache: Cache::open() })
 }
 
 /// The same, with nothing before the task called `start_at`.

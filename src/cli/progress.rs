@@ -1,7 +1,7 @@
 //! Shows events while hosts are under way: spinners on a terminal, plain lines elsewhere.
 
 use super::Printer;
-use super::printer::{paint, style};
+use super::printer::{paint, plain, style};
 use super::show::sign;
 use crate::fleet::event::{Event, Events, What};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -39,6 +39,7 @@ async fn tell(mut events: UnboundedReceiver<Event>, printer: Printer, steps: boo
         match what {
             What::Done(label, mark) if steps => printer.note(&format!("{host}: {} {label}", sign(mark).0)),
             What::Failed(label) if steps => printer.note(&format!("{host}: failed: {label}")),
+            What::Note(note) => printer.note(&format!("{host}: {}", plain(&note))),
             What::Unwinding => printer.note(&format!("{host}: taking back what was done")),
             What::Connecting | What::Looking | What::Planned(_) | What::Step(_) if printer.verbose > 1 => {
                 printer.note(&format!("{host}: {}", words(&what)));
@@ -61,6 +62,7 @@ fn words(what: &What) -> String {
         What::Done(label, mark) => format!("{} {label}", sign(*mark).0),
         What::Failed(label) => format!("failed: {label}"),
         What::Unwinding => "taking back".into(),
+        What::Note(note) => plain(note).into_owned(),
         What::Finished(how) => how.clone(),
     }
 }
@@ -88,6 +90,7 @@ async fn draw(mut events: UnboundedReceiver<Event>, printer: Printer) {
                 let line = printer.masker().mask(&text).into_owned();
                 let _ = all.println(format!("{}  {}", paint(style::BOLD, &host), line.replacen(sign, &paint(look, sign), 1)));
             }
+            What::Note(_) => drop(all.println(format!("{}  {text}", paint(style::BOLD, &host)))),
             _ => bar.set_message(text),
         }
     }

@@ -3,7 +3,7 @@
 use super::apply::owner;
 use super::args::{Lock, Reach, Selection};
 use super::history::{Went, go, grade};
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_past};
 use super::printer::{count, paint, plain, style};
 use super::progress::Progress;
 use super::prompt::{Terminal, confirm};
@@ -15,6 +15,7 @@ use crate::node::Grade;
 use crate::saga::back::Plan;
 use crate::saga::{Back, BackEnd, BackOrders, BackReport, Found};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -52,7 +53,12 @@ pub async fn run(args: &Args, printer: &Printer) -> Exit {
 }
 
 async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
-    let loaded = load(&args.selection, None, printer)?;
+    let loaded = load_past(&args.selection, printer)?;
+    // Without plays it is a guess which hosts are meant, and a guess is for somebody to look at.
+    if loaded.config.alone.is_some() && args.yes && args.run.is_none() && args.selection.narrow.limit.is_none() {
+        let unsure = Diagnostic::new(Kind::Usage, "without playbooks `--yes` would take back the last run of every host of the inventory");
+        return Err(unsure.hint("name the run, as `homelab history INVENTORY` does, or the hosts with `--limit`").into());
+    }
     let Went { hosts, asleep, mut problems } = go(&loaded, &args.reach, printer).await?;
     let mut found = Vec::new();
     let examined = hosts.into_iter().map(|visited| tokio::spawn(examine(visited, args.run.clone(), args.lock.break_lock)));
@@ -62,6 +68,10 @@ async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
             Ok(Err(why)) => problems.0.extend(why.0),
             Err(error) => problems.push(Diagnostic::new(Kind::Failed, format!("looking at the past of a host ended early: {error}")).hint("run it again")),
         }
+    }
+    if let Some(several) = args.run.as_ref().and_then(|name| several(name, &found)) {
+        problems.push(several);
+        return Err(problems);
     }
     let mut out = Map::new();
     let mut ready = Vec::new();
@@ -108,6 +118,24 @@ async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
 
 async fn examine(visited: crate::fleet::Visited, run: Option<String>, break_lock: bool) -> Result<Back, Diagnostics> {
     Back::examine(visited, run.as_deref(), break_lock).await
+}
+
+/// A beginning of several names says not which is meant, also where no host has more than one of them.
+fn several(name: &str, found: &[Back]) -> Option<Diagnostic> {
+    let mut runs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for back in found {
+        back.past.called(name).into_iter().for_each(|run| runs.entry(run).or_default().push(&back.host));
+    }
+    if runs.len() < 2 || runs.contains_key(name) {
+        return None;
+    }
+    let problem = Diagnostic::new(Kind::Usage, format!("several runs begin with {name}; nothing was taken back"));
+    let known = |run: &str| found.iter().flat_map(|back| &back.past.runs).find(|journal| journal.run == run);
+    let told = runs.iter().map(|(run, hosts)| {
+        let began = known(run).map(|journal| format!(" of {}, {}", since(journal.since), plain(&journal.owner))).unwrap_or_default();
+        format!("{}{began}: {}", plain(run), hosts.join(", "))
+    });
+    Some(told.fold(problem, |problem, line| problem.note(line, None)).hint("write more of the name; `homelab history INVENTORY -v` tells what each of them did"))
 }
 
 /// Why nothing is done on a host where something is to be taken back.

@@ -81,9 +81,17 @@ impl Wire {
     }
 
     /// Why a run did not begin, if it did not.
-    pub(super) fn refusal(&self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
+    pub(super) fn refusal(&mut self, frames: &[Frame]) -> Result<Option<Begun>, Trouble> {
         for frame in frames {
             match frame.tag.as_str() {
+                "still" => {
+                    let text = frame.text();
+                    let (processes, label) = text.split_once('\n').unwrap_or((&text, ""));
+                    let label = if label.is_empty() { "a step".to_owned() } else { format!("`{label}`") };
+                    let begun = since(frame.number(0).unwrap_or(0));
+                    let still = format!("{label} of the run that had this node is still going on since {begun} ({processes}): what it does from now on is neither seen nor taken back");
+                    self.still = Some(still.replace(char::is_control, " "));
+                }
                 "begun" => return Ok(None),
                 "locked" => return Ok(Some(Begun::Locked { who: frame.text(), since: since(frame.number(0).unwrap_or(0)) })),
                 "guarded" => return Ok(Some(Begun::Guarded(program::guard::read_armed(&frame.text()).unwrap_or_default()))),

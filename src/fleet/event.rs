@@ -31,6 +31,8 @@ pub enum What {
     Failed(String),
     /// Steps are being taken back.
     Unwinding,
+    /// Something that a person should know now.
+    Note(String),
     /// No more will happen here; in a few words.
     Finished(String),
 }

@@ -22,13 +22,16 @@ impl Wire {
         }
     }
 
-    /// Logs in anew: another connection, through the same jump hosts and as the same user. `within`: what one try may take.
+    /// Logs in anew: another connection, through jump hosts that are connected to anew too, and as the same user. `within`: what one try may take.
     pub async fn again(&self, within: Option<Duration>) -> Result<Wire, Diagnostic> {
         let mut target = self.target.clone();
-        target.connect_timeout = within.unwrap_or(target.connect_timeout);
+        if let Some(within) = within {
+            target.jumps.iter_mut().for_each(|jump| jump.connect_timeout = within);
+            target.connect_timeout = within;
+        }
         let talk = match &self.sandbox {
             Some(server) => self.pool.open_stream(&target, server.connect()).await?,
-            None => self.pool.open(&target).await?,
+            None => self.pool.afresh().open(&target).await?,
         };
         Ok(Wire::new(talk, target, self.pool.clone(), self.sandbox.clone()))
     }

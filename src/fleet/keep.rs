@@ -1,13 +1,13 @@
 //! Keeping what a run on trial did: a new login at each host disarms its guard.
 
 use super::open::open;
-use super::survey::{compile_all, wants_privilege};
-use super::target::{Targets, cache_name};
-use super::wire::Trouble;
+use super::target::{Targets, Way};
+use super::visit::{likely, second};
+use super::wire::{Trouble, Wire};
 use super::cache::Cache;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
-use crate::node::program::{Armed, Verdict};
-use crate::playbook::{Config, Known};
+use crate::node::program::{Armed, NodeState, Verdict};
+use crate::playbook::Config;
 use crate::transport::Pool;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,10 +59,18 @@ pub async fn keep(keeping: Arc<Keeping>, hosts: &[String]) -> Vec<(String, Resul
 
 async fn one(keeping: &Keeping, host: &str) -> Result<Kept, Diagnostics> {
     let way = keeping.targets.of(host)?;
-    let known = Known { facts: keeping.cache.facts(&cache_name(&keeping.config.inventory, host)), ..Known::default() };
-    let privileged = wants_privilege(&compile_all(&keeping.config, host, &known)?);
-    let mut wire = open(&keeping.pool, way, privileged).await?;
-    let state = wire.look(&[], None).await.map_err(Trouble::into_problem)?.state;
+    let first = likely(&keeping.config, &keeping.cache, host);
+    let (mut wire, mut state) = at(keeping, way, first.unwrap_or_else(|likely| likely)).await?;
+    if state.guard.is_none()
+        && let Some(other) = second(first, way)
+        && let Ok((mut other, guarded)) = at(keeping, way, other).await
+    {
+        if guarded.guard.is_some() {
+            std::mem::swap(&mut wire, &mut other);
+            state = guarded;
+        }
+        other.close().await;
+    }
     let kept = match state.guard {
         None => Kept::Nothing,
         Some(armed) if !armed.trial => Kept::Guarded(armed),
@@ -74,4 +82,10 @@ async fn one(keeping: &Keeping, host: &str) -> Result<Kept, Diagnostics> {
     };
     wire.close().await;
     Ok(kept)
+}
+
+async fn at(keeping: &Keeping, way: &Way, privileged: bool) -> Result<(Wire, NodeState), Diagnostics> {
+    let mut wire = open(&keeping.pool, way, privileged).await?;
+    let state = wire.look(&[], None).await.map_err(Trouble::into_problem)?.state;
+    Ok((wire, state))
 }

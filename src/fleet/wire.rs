@@ -81,6 +81,8 @@ pub struct Wire {
     pub(super) paranoid: bool,
     /// Who holds the node loses it to this run.
     pub break_lock: bool,
+    /// What the run that was taken over has under way, in words.
+    pub still: Option<String>,
     /// Of large files that were looked at, for the node to record.
     pub(super) sums: Sums,
     /// A sandbox lives as long as the line to it.
@@ -99,6 +101,7 @@ impl Wire {
             acting: false,
             past: false,
             break_lock: false,
+            still: None,
             paranoid: false,
             sums: Sums::new(),
             sandbox,

@@ -87,23 +87,26 @@ impl Past {
                 (None, _) => return Choice::Nothing { run: None, next: None },
                 (Some(last), _) => last,
             },
-            Some(name) => {
-                let mut alike = self.runs.iter().filter(|run| run.run.starts_with(name));
-                let exact = self.runs.iter().find(|run| run.run == name);
-                match (exact, alike.next(), alike.next()) {
-                    (Some(run), ..) | (None, Some(run), None) => run,
-                    _ => match self.unread.iter().find(|unread| *unread == name) {
-                        Some(unread) => return Choice::Unread(unread),
-                        None => return Choice::Missing,
-                    },
-                }
-            }
+            Some(name) => match self.called(name)[..] {
+                [one] => match self.runs.iter().find(|run| run.run == one) {
+                    Some(run) => run,
+                    None => return Choice::Unread(one),
+                },
+                _ => return Choice::Missing,
+            },
         };
         if found.state != State::TakenBack {
             return Choice::Back(found);
         }
         let older = self.runs.iter().take_while(|run| run.run != found.run).filter(|run| run.state != State::TakenBack).last();
         Choice::Nothing { run: Some(&found.run), next: older.map(|run| run.run.as_str()) }
+    }
+
+    /// The names of runs that `name` may mean: the one that is called so, or all that begin so.
+    pub fn called(&self, name: &str) -> Vec<&str> {
+        let all = self.runs.iter().map(|run| &run.run).chain(&self.unread);
+        let alike: Vec<&str> = all.filter(|run| run.starts_with(name)).map(String::as_str).collect();
+        if alike.contains(&name) { alike.into_iter().filter(|run| *run == name).collect() } else { alike }
     }
 
     /// The runs after `run`, oldest first.
@@ -134,8 +137,9 @@ mod tests {
         assert_eq!(all.choose(None), Choice::Nothing { run: Some("13-a"), next: Some("12-a") });
         assert!(matches!(all.choose(Some("12")), Choice::Back(run) if run.run == "12-a"));
         assert_eq!(all.choose(Some("10-a")), Choice::Nothing { run: Some("10-a"), next: None });
-        // A name that several begin with is none.
+        // A name that several begin with is none; who asks is told of them.
         assert_eq!((all.choose(Some("1")), all.choose(Some("9"))), (Choice::Missing, Choice::Missing));
+        assert_eq!((all.called("1"), all.called("13-a"), all.called("9")), (vec!["10-a", "11-a", "12-a", "13-a"], vec!["13-a"], vec![]));
         assert_eq!(past(&[]).choose(None), Choice::Nothing { run: None, next: None });
     }
 
@@ -143,7 +147,7 @@ mod tests {
     fn what_cannot_be_read_is_not_passed_over() {
         let mut all = past(&[State::Done]);
         all.unread.push("99-z".into());
-        assert_eq!(all.choose(None), Choice::Unread("99-z"));
+        assert_eq!((all.choose(None), all.choose(Some("99"))), (Choice::Unread("99-z"), Choice::Unread("99-z")));
         assert!(matches!(all.choose(Some("10-a")), Choice::Back(_)));
     }
 

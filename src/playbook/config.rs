@@ -35,6 +35,8 @@ pub struct Config {
     pub inventory: Inventory,
     /// What, in order, with the hosts of each.
     pub plays: Vec<Play>,
+    /// The hosts, where the inventory alone was read.
+    pub alone: Option<Vec<String>>,
     /// `--set`.
     pub sets: IndexMap<String, Value>,
     /// `--tags`.
@@ -78,26 +80,13 @@ impl std::fmt::Debug for Config {
 pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options: &Options) -> Result<Config, Diagnostics> {
     let mut problems = Diagnostics::new();
     let reading = Reading { files: &files, identities: &options.identities };
-    let Some(mut who) = inventory::load(&reading, inventory, &mut problems) else { return Err(problems) };
-    let mut named: Vec<(PathBuf, Option<Span>)> = playbooks.iter().map(|path| (path.clone(), None)).collect();
-    if named.is_empty() {
-        named = who.playbooks.clone();
-    }
+    let Some((who, named, engine, sets)) = read_hosts(&reading, &files, inventory, playbooks, options, &mut problems) else { return Err(problems) };
     if named.is_empty() && problems.is_empty() {
         problems.push(
             Diagnostic::config(format!("{} names no playbook", inventory.display()))
                 .hint("add `playbooks: [site.yaml]` to the inventory, relative to it, or name one on the command line"),
         );
     }
-    let engine = Engine::new(files.clone(), search(inventory, &named));
-    let sets = sets(options, &mut problems);
-    let groups = Arc::new(known::groups(&who));
-    let mut render = |who: &Inventory, host: &str, value: &Value| match engine.render_value(value, &known::inventory_scope(who, host, &groups, &sets)) {
-        Ok(done) => Ok(done.value),
-        Err(error) => Err(error.into_diagnostics()),
-    };
-    inventory::resolve(&mut who, &mut render, &mut problems);
-
     let mut loader = Loader {
         reading,
         inventory: inventory.parent().unwrap_or(Path::new("")).to_owned(),
@@ -123,7 +112,46 @@ pub fn load(files: Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options:
     });
     let keeps = keeps(&plays);
     let problems = once(problems);
-    problems.into_result(Config { inventory: who, plays, sets, tags: options.tags.clone(), start, keeps, engine, files, cache: Arc::default(), identities: options.identities.clone() })
+    let (tags, identities) = (options.tags.clone(), options.identities.clone());
+    problems.into_result(Config { inventory: who, plays, alone: None, sets, tags, start, keeps, engine, files, cache: Arc::default(), identities })
+}
+
+/// Reads `inventory` alone, for what has been done and not for what is wished: nobody whose playbook is broken may be kept
+/// from taking a run back.
+///
+/// # Errors
+/// The problems of the inventory.
+pub fn load_hosts(files: Arc<Files>, inventory: &Path, options: &Options) -> Result<Config, Diagnostics> {
+    let mut problems = Diagnostics::new();
+    let reading = Reading { files: &files, identities: &options.identities };
+    let Some((who, _, engine, sets)) = read_hosts(&reading, &files, inventory, &[], options, &mut problems) else { return Err(problems) };
+    let hosts = match &options.limit {
+        Some(text) => problems.take(limited(&who, text)).unwrap_or_default(),
+        None => who.hosts.keys().cloned().collect(),
+    };
+    let identities = options.identities.clone();
+    let config = Config { inventory: who, plays: Vec::new(), alone: Some(hosts), sets, tags: Vec::new(), start: None, keeps: Vec::new(), engine, files, cache: Arc::default(), identities };
+    once(problems).into_result(config)
+}
+
+type Named = Vec<(PathBuf, Option<Span>)>;
+
+/// The inventory with its connections, and what else it takes: the playbooks that are named, the engine, and `--set`.
+fn read_hosts(reading: &Reading<'_>, files: &Arc<Files>, inventory: &Path, playbooks: &[PathBuf], options: &Options, problems: &mut Diagnostics) -> Option<(Inventory, Named, Engine, IndexMap<String, Value>)> {
+    let mut who = inventory::load(reading, inventory, problems)?;
+    let mut named: Named = playbooks.iter().map(|path| (path.clone(), None)).collect();
+    if named.is_empty() {
+        named = who.playbooks.clone();
+    }
+    let engine = Engine::new(files.clone(), search(inventory, &named));
+    let sets = sets(options, problems);
+    let groups = Arc::new(known::groups(&who));
+    let mut render = |who: &Inventory, host: &str, value: &Value| match engine.render_value(value, &known::inventory_scope(who, host, &groups, &sets)) {
+        Ok(done) => Ok(done.value),
+        Err(error) => Err(error.into_diagnostics()),
+    };
+    inventory::resolve(&mut who, &mut render, problems);
+    Some((who, named, engine, sets))
 }
 
 /// Each problem once, for what is wrong for twenty hosts is mended in one place; file by file, from top to bottom.

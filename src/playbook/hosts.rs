@@ -20,8 +20,11 @@ pub fn limited(inventory: &Inventory, text: &str) -> Result<Vec<String>, Diagnos
 }
 
 impl Config {
-    /// Every host that a play is for, in the order of the inventory.
+    /// Every host that a play is for, in the order of the inventory; without plays, those that `--limit` leaves of it.
     pub fn hosts(&self) -> Vec<String> {
+        if let Some(hosts) = &self.alone {
+            return hosts.clone();
+        }
         let chosen: HashSet<&String> = self.plays.iter().flat_map(|play| &play.hosts).collect();
         self.inventory.hosts.keys().filter(|host| chosen.contains(host)).cloned().collect()
     }

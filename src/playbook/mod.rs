@@ -27,7 +27,7 @@ pub mod select;
 pub mod step;
 
 pub use compile::compile;
-pub use config::{Config, Keep, Options, load, once};
+pub use config::{Config, Keep, Options, load, load_hosts, once};
 pub use failed::Failed;
 pub use hosts::limited;
 pub use known::{HostKnown, Hosts, Known, facts_value, from_json};

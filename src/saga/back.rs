@@ -132,7 +132,12 @@ impl Back {
         let Found::Run(plan) = &self.found else { return None };
         let plan = plan.clone();
         let mut report = BackReport { host: self.host.clone(), end: BackEnd::Refused, undone: 0, left: 0, residue: Vec::new(), problems: Diagnostics::new() };
-        match self.open(&plan, orders).await {
+        let opened = self.open(&plan, orders).await;
+        if let Some(still) = self.wire.still.take() {
+            orders.events.tell(&self.host, What::Note(still.clone()));
+            report.residue.push(still);
+        }
+        match opened {
             Ok(()) => self.unwind(&plan, orders, &mut report).await,
             Err(failure) => {
                 if matches!(&failure, Failure::Lost(problem) if problem.kind == Kind::Unreachable) {

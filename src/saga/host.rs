@@ -151,6 +151,10 @@ impl HostRun {
             }
             Ok(Begun::Yes(now)) => {
                 self.begun = true;
+                if let Some(still) = self.on.wire.still.take() {
+                    self.events.tell(&self.on.host, What::Note(still.clone()));
+                    self.note(still);
+                }
                 self.preflight(&lines, &now)?;
                 self.note_before(&now);
                 match self.trial {

@@ -19,7 +19,7 @@ pub struct Pool(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    context: Context,
+    context: Arc<Context>,
     jumps: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
@@ -35,13 +35,19 @@ impl Pool {
     pub fn new(prompt: Arc<dyn Prompt>, known: KnownHosts, cost: Cost) -> Self {
         let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
         let context = Context { known, ring: KeyRing::new(prompt), cost, agent, home: std::env::home_dir(), routes: Mutex::default() };
-        Pool(Arc::new(Inner { context, jumps: Mutex::default() }))
+        Pool(Arc::new(Inner { context: Arc::new(context), jumps: Mutex::default() }))
+    }
+
+    /// The same with no connection open: whoever logs in by it proves that all of the way can be gone anew.
+    pub fn afresh(&self) -> Self {
+        Pool(Arc::new(Inner { context: self.0.context.clone(), jumps: Mutex::default() }))
     }
 
     /// With another agent's socket, or none, and another home for the default keys. Before the first use.
     pub fn with_identity(self, agent: Option<PathBuf>, home: Option<PathBuf>) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Pool(Arc::new(Inner { context: Context { agent, home, ..inner.context }, ..inner })),
+        match Arc::try_unwrap(self.0).map(|inner| Arc::try_unwrap(inner.context).map(|context| (context, inner.jumps))) {
+            Ok(Ok((context, jumps))) => Pool(Arc::new(Inner { context: Arc::new(Context { agent, home, ..context }), jumps })),
+            Ok(Err(context)) => Pool(Arc::new(Inner { context, jumps: Mutex::default() })),
             Err(shared) => Pool(shared),
         }
     }

@@ -25,7 +25,11 @@ fn json(ended: &Ended) -> Value {
 
 /// The names of the runs of `pi`, oldest first.
 fn runs(site: &Site) -> Vec<String> {
-    let history = json(&site.expect(0, &["history", "inventory.yaml", "--json"]));
+    runs_of(site, "pi")
+}
+
+fn runs_of(site: &Site, host: &str) -> Vec<String> {
+    let history = json(&site.expect(0, &["history", "inventory.yaml", "--json", "--limit", host]));
     let runs = history["hosts"][0]["runs"].as_array().unwrap();
     runs.iter().rev().map(|run| run["run"].as_str().unwrap().to_owned()).collect()
 }
@@ -261,4 +265,64 @@ fn hosts_without_such_a_run_are_told_and_a_name_that_nobody_knows_is_usage() {
     assert!(one.out.contains("other  has no such run") && one.out.contains("pi     taken back") || one.out.contains("pi  taken back"), "{}", one.out);
     let rest = back(&site, 0, &["--yes"]);
     assert!(rest.out.contains("other  nothing to take back: it keeps no run"), "{}", rest.out);
+}
+
+#[test]
+fn the_beginning_of_several_names_takes_nothing_back_and_lists_them() {
+    let site = Site::bare();
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true, become: true}\n  other: {sandbox: true, become: true}\n");
+    for (host, text) in [("pi", "one"), ("other", "two"), ("pi", "three")] {
+        site.tasks(&format!("- copy: {{dest: /srv/x, content: {text}}}"));
+        site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", host]);
+    }
+    let (pi, other) = (runs_of(&site, "pi"), runs_of(&site, "other"));
+    // A name begins with the time, whose first digit they have in common.
+    let several = back(&site, 64, &[&pi[0][..1], "--yes"]);
+    assert!(several.err.contains(&format!("several runs begin with {}", &pi[0][..1])), "{}", several.err);
+    for (run, host) in [(&pi[0], "pi"), (&pi[1], "pi"), (&other[0], "other")] {
+        assert!(several.err.lines().any(|line| line.contains(&format!("{run} of ")) && line.ends_with(&format!(": {host}"))), "{run}\n{}", several.err);
+    }
+    assert!(several.out.is_empty(), "{}", several.out);
+    // Nor where each host has one, and another.
+    std::fs::rename(site.inside("pi", &format!("/var/lib/homelab/runs/{}", pi[0])), site.path("away")).unwrap();
+    let each = back(&site, 64, &[&pi[0][..1], "--yes", "--json"]);
+    let problem = json(&each)["problems"][0]["message"].as_str().unwrap().to_owned();
+    assert!(problem.starts_with("several runs begin with"), "{problem}");
+    assert_eq!((site.text("/srv/x").as_str(), std::fs::read_to_string(site.inside("other", "/srv/x")).unwrap().as_str()), ("three", "two"));
+    // The whole name is never the beginning of another.
+    back(&site, 0, &[&pi[1], "--yes"]);
+    assert_eq!(site.text("/srv/x"), "one");
+}
+
+#[test]
+fn a_broken_playbook_keeps_nobody_from_telling_of_a_run_and_taking_it_back() {
+    // Whose runs they are the inventory does not say: one play acts as root, the other as the login.
+    let site = Site::bare();
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  pi: {sandbox: true}\n  own: {sandbox: true, become: true}\n  fresh: {sandbox: true}\n");
+    site.write("site.yaml", "- hosts: pi\n  become: true\n  tasks:\n  - copy: {dest: /srv/x, content: x}\n- hosts: own\n  tasks:\n  - copy: {dest: /home/pi/x, content: x}\n");
+    site.apply();
+    for broken in ["- hosts: [\n", "- hosts: pi\n  tasks:\n  - no_such_thing: {}\n"] {
+        site.write("site.yaml", broken);
+        site.expect(1, &["check", "inventory.yaml"]);
+        let told = site.expect(0, &["history", "inventory.yaml"]);
+        assert_eq!(told.out.matches("done, 1 step").count(), 2, "{}", told.out);
+        assert!(told.out.contains("fresh\n  no runs") && told.err.contains("`homelab check` says why"), "{}{}", told.out, told.err);
+    }
+    // Which hosts are meant is no guess to act upon.
+    let unsure = back(&site, 64, &["--yes"]);
+    assert!(unsure.err.contains("every host of the inventory") && unsure.err.contains("`--limit`"), "{}", unsure.err);
+    assert!(site.inside("pi", "/srv/x").exists() && site.inside("own", "/home/pi/x").exists());
+    back(&site, 0, &["--yes", "--limit", "own"]);
+    assert!(site.inside("pi", "/srv/x").exists() && !site.inside("own", "/home/pi/x").exists());
+    std::fs::remove_file(site.path("site.yaml")).unwrap();
+    let name = runs_of(&site, "pi").pop().unwrap();
+    back(&site, 0, &[&name, "--yes"]);
+    assert!(!site.inside("pi", "/srv/x").exists());
+    // An inventory that names none will do, a broken one will not, and neither will a pattern for nobody.
+    site.write("inventory.yaml", "hosts:\n  pi: {sandbox: true}\n");
+    assert!(site.expect(0, &["history", "inventory.yaml"]).out.contains("taken back, 1 step"));
+    site.expect(64, &["history", "inventory.yaml", "--limit", "nobody"]);
+    site.write("inventory.yaml", "hosts:\n  pi: {sandbox: true, nonsense: 1}\n");
+    let wrong = site.expect(1, &["history", "inventory.yaml"]);
+    assert!(wrong.err.contains("nonsense") && !wrong.err.contains("is enough"), "{}", wrong.err);
 }

@@ -18,6 +18,7 @@ mod fleet;
 mod interrupted;
 mod killed;
 mod large;
+mod lost;
 mod names;
 mod past;
 mod orphans;

@@ -40,6 +40,24 @@ fn a_node_behind_two_jumps_is_trusted_planned_and_applied() {
 }
 
 #[test]
+fn the_login_that_disarms_a_guard_goes_all_of_the_way_anew() {
+    let (lan, outer, inner, node) = chain();
+    lan.trust();
+    lan.tasks("- copy: {dest: /etc/motd, content: \"deep\\n\"}");
+    let counts = || [outer.connections(), inner.connections(), node.connections()];
+    let apply = || {
+        let before = counts();
+        let ended = lan.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", "node"]);
+        assert!(ended.out.contains("done: 1 changed"), "{}{}", ended.out, ended.err);
+        let after = counts();
+        [0, 1, 2].map(|hop| after[hop] - before[hop])
+    };
+    assert_eq!(apply(), [1, 1, 1], "without a guard");
+    lan.tasks("- copy: {dest: /etc/ssh/sshd_config, content: \"PermitRootLogin no\\n\"}");
+    assert_eq!(apply(), [2, 2, 2], "with one");
+}
+
+#[test]
 fn a_changed_key_on_any_hop_stops_it_with_both_fingerprints() {
     let (lan, outer, inner, node) = chain();
     lan.trust();

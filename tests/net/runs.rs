@@ -148,7 +148,11 @@ fn break_lock_takes_a_node_over_and_the_holder_stops_at_its_next_step() {
     let mut waiting = Waiting::new();
     waiting.lan.tasks("- copy: {dest: /srv/other, content: y}");
     waiting.bob(&["apply"]).expect(1, "without the option");
-    waiting.bob(&["apply", "--break-lock"]).expect(0, "with it");
+    let over = waiting.bob(&["apply", "--break-lock"]).expect(0, "with it");
+    // Its command hangs: whoever takes over hears of it at once, and in the end.
+    for said in [&over.err, &over.out] {
+        assert!(said.contains("`Wait` of the run that had this node is still going on since 20") && said.contains("cat ") && said.contains("neither seen nor taken back"), "{}{}", over.out, over.err);
+    }
     assert_eq!(waiting.node.text("/srv/other"), "y");
     waiting.through();
     let held = Ended::of(waiting.first.wait_with_output().unwrap()).expect(1, "who had it");
@@ -160,12 +164,32 @@ fn break_lock_takes_a_node_over_and_the_holder_stops_at_its_next_step() {
 }
 
 #[test]
+fn what_the_holder_has_under_way_is_waited_for() {
+    let mut waiting = Waiting::new();
+    waiting.lan.tasks("- command: {shell: true, cmd: \"cp /srv/came /srv/seen; sleep 3\", creates: /srv/seen}");
+    let bob = waiting.lan.command(&["apply", "inventory.yaml", "--yes", "--break-lock"]).env("USER", "bob").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let owner = waiting.node.inside("/var/lib/homelab/lock/owner");
+    wait_for("the node to be bob's", || std::fs::read_to_string(&owner).is_ok_and(|owner| owner.contains("bob@")).then_some(()));
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(!waiting.node.inside("/srv/seen").exists(), "it acted beside a command of the other's");
+    waiting.through();
+    // Who had it hears while the other one acts.
+    let held = Ended::of(waiting.first.wait_with_output().unwrap()).expect(1, "who had it");
+    assert!(held.err.contains("pi-1: bob@") && held.err.contains(" has taken this node over (`--break-lock`), since 20") && held.err.contains("this run stopped there"), "{}", held.err);
+    let over = Ended::of(bob.wait_with_output().unwrap()).expect(0, "who took it over");
+    assert!(!format!("{}{}", over.out, over.err).contains("still going on"), "{}{}", over.out, over.err);
+    assert_eq!(waiting.node.text("/srv/seen"), "through\n");
+    assert!(!waiting.node.inside("/srv/last").exists(), "the holder went on");
+}
+
+#[test]
 fn break_lock_lets_rollback_take_back_the_run_that_holds_the_node() {
     let mut waiting = Waiting::new();
     let refused = waiting.bob(&["rollback"]).expect(1, "without the option");
     assert!(refused.err.contains("another run has this node: anna@") && refused.err.contains("`--break-lock`"), "{}", refused.err);
     assert!(waiting.node.inside("/srv/first").exists());
-    waiting.bob(&["rollback", "--break-lock"]).expect(0, "with it");
+    let over = waiting.bob(&["rollback", "--break-lock"]).expect(0, "with it");
+    assert!(over.out.contains("`Wait` of the run that had this node is still going on"), "{}{}", over.out, over.err);
     assert!(!waiting.node.inside("/srv/first").exists());
     waiting.through();
     Ended::of(waiting.first.wait_with_output().unwrap()).expect(1, "who had it");

@@ -1,6 +1,6 @@
 //! What it costs: processes started on the node, counted in a pid namespace of their own.
 
-use crate::shell::{ALL, Node as Box_, Session, numbered};
+use crate::shell::{ALL, Node as Box_, Session, Sh, numbered, snapshot};
 use crate::untested::untested;
 use homelab::node::op::Content;
 use homelab::node::probe::{Command as Run, Depth};
@@ -106,6 +106,41 @@ fn ending_a_run_costs_three_processes_for_being_able_to_take_it_back() {
             eprintln!("{sh:?}: {finish} processes to end {run}");
             // Seven are for the unit itself, the receipts, the journal and the lock; stat, ln and du for what comes later.
             assert!(finish <= most, "{sh:?} {run}: {finish}");
+        }
+        session.close();
+    }
+}
+
+#[test]
+fn taking_back_a_hundred_files_costs_a_few_processes_for_those_of_a_directory() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let at = |i: usize| node.at(&format!("d{}/f{i}", i / 10));
+        let put = |i: usize| Op::Put { path: at(i), content: Content::inline(format!("file {i}\n"), false), mode: 0o644, owner: None, group: None, validate: None };
+        let dir = |d: usize| Op::Mkdir { path: node.at(&format!("d{d}")), mode: 0o755, owner: None, group: None };
+        let made: Vec<Op> = (0..10).map(dir).chain((0..100).map(put)).collect();
+        let changed: Vec<Op> = (0..100).map(put).collect();
+        let attrs: Vec<Op> = (0..100).map(|i| Op::Attr { path: at(i), mode: Some(0o600), owner: None, group: None }).collect();
+        let removed: Vec<Op> = (0..100).map(|i| Op::Remove { path: at(i) }).collect();
+        let Some(mut session) = counted(&node) else { return };
+        let question = per_question(&mut session);
+        for (what, ops, most) in [("made", &made, 12), ("changed", &changed, 52), ("given another mode", &attrs, 12), ("removed", &removed, 52)] {
+            if what == "changed" {
+                for i in 0..100 {
+                    std::fs::create_dir_all(node.at(&format!("d{}", i / 10))).unwrap();
+                    std::fs::write(at(i), "before\n").unwrap();
+                }
+            }
+            let run = format!("r-{}", what.replace(' ', "-"));
+            let before = snapshot(&node.root(), sh != Sh::Busybox);
+            session.begin(&run);
+            session.perform(&numbered(ops)).unwrap();
+            let first = last_pid(&mut session);
+            session.unwind(&run);
+            let spent = last_pid(&mut session) - first - question;
+            assert_eq!(snapshot(&node.root(), sh != Sh::Busybox), before, "{sh:?} {what}");
+            eprintln!("{sh:?}: {spent} processes to take back {} ops that {what} 100 files", ops.len());
+            assert!(spent <= most, "{sh:?} {what}: {spent}");
         }
         session.close();
     }

@@ -90,25 +90,6 @@ h_verdict() {
   else h_f unguarded "$1" ''
   fi
 }
-# A process and what descends from it, into w.
-h_kin() {
-  x=
-  for p in /proc/[0-9]*; do
-    h_line "$p/stat"
-    v=${v##*) ? }
-    x="$x ${p#/proc/}:${v%% *}"
-  done
-  w=$1 a=
-  while [ "$a" != "$w" ]; do
-    a=$w
-    for p in $x; do
-      case " $w " in
-      *" ${p%:*} "*) ;;
-      *" ${p#*:} "*) [ "${p%:*}" = $$ ] || w="$w ${p%:*}" ;;
-      esac
-    done
-  done
-}
 # Whoever holds the lock goes, with all that belongs to it.
 h_oust() {
   h_held || return 0

@@ -44,10 +44,55 @@ h_lock() {
     t=$((t + 1))
     if [ -z "$lp" ] && [ $t -lt 3 ]; then sleep 1
     elif mkdir "$S/lock/taking" 2>/dev/null; then
-      if h_held && [ -z "$3" ]; then rmdir "$S/lock/taking"; else h_sign "$1"; rmdir "$S/lock/taking"; return; fi
+      h_held && a=$lp || a=
+      if [ "$a" ] && [ -z "$3" ]; then rmdir "$S/lock/taking"; continue; fi
+      h_sign "$1"
+      rmdir "$S/lock/taking"
+      [ -z "$a" ] || h_yields "$a"
+      return 0
     elif [ $t -gt 6 ]; then rmdir "$S/lock/taking"; t=0
     else sleep 1
     fi
+  done
+}
+# A process and what descends from it, into w.
+h_kin() {
+  x=
+  for p in /proc/[0-9]*; do
+    h_line "$p/stat"
+    v=${v##*) ? }
+    x="$x ${p#/proc/}:${v%% *}"
+  done
+  w=$1 a=
+  while [ "$a" != "$w" ]; do
+    a=$w
+    for p in $x; do
+      case " $w " in
+      *" ${p%:*} "*) ;;
+      *" ${p#*:} "*) [ "${p%:*}" = $$ ] || w="$w ${p%:*}" ;;
+      esac
+    done
+  done
+}
+# A process that has lost the lock. What it has under way goes on beside us: it is waited for a little, then it is told.
+h_yields() {
+  t=0
+  while h_kin "$1"; [ "$w" != "$1" ]; do
+    t=$((t + 1))
+    [ $t -gt 10 ] || { sleep 1; continue; }
+    x=
+    for p in $w; do
+      [ "$p" = "$1" ] && continue
+      h_line "/proc/$p/stat"
+      v=${v#*(}
+      x="$x, ${v%)*} $p"
+    done
+    h_line "$S/open"
+    a='0 '
+    { while IFS= read -r l; do case $l in *%) ;; 'S '*) a=${l#S * } ;; esac; done <"$S/runs/$v/journal"; } 2>/dev/null
+    h_dec "${a#* }"
+    h_f still "${a%% *}" "${x#, }$nl$e"
+    return
   done
 }
 # What the ops of a run that was killed had not put in its place yet.

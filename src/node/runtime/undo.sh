@@ -5,7 +5,7 @@ h_unwind() {
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
   # What was sent is not needed any more, and the disk may be full.
   rm -rf "$R/s"
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried= h_kn=
   while IFS= read -r l; do
     case $l in
     *%) ;;
@@ -31,13 +31,15 @@ h_unwind() {
     *" $h_i "*) ;;
     *)
       [ "$dead" ] && { h_bye; exit 0; }
-      h_ours || return
       set -f
       h_record $h_l
+      [ "$H" ] || return
       ;;
     esac
     h_i=$((h_i - 1))
   done
+  h_together
+  [ "$H" ] || return
   h_afterwards
   for s in $h_marks; do
     case $h_stay in *"$nl$s$nl"*) h_mark set "$s" ;; esac
@@ -92,8 +94,122 @@ h_mark() {
   run=$h_was
   return $x
 }
-# A record: B number kind class mode uid gid group path, or P set|clear handler
+# A record: B number kind class mode uid gid group path, or P set|clear handler. Files that follow each other and are taken
+# back in the same way wait for h_together.
 h_record() {
+  set +f
+  h_way "$@"
+  eval "p_$h_i=\$p"
+  if [ -z "$v" ] || [ "$v" != "$h_kw" ] || [ $h_kc -ge 250 ]; then
+    h_together
+    [ "$v" ] || { h_ours && h_one "$@"; return; }
+    eval "p=\$p_$h_i"
+  fi
+  [ "$h_kn" ] || h_kw=$v h_kc=0 h_kp= h_kx= h_kt=$nl
+  h_kn="$h_kn $h_i:$2:$8" h_kp="$h_kp \"\$p_$h_i\"" h_kx="$h_kx$5 $6 $7$nl" h_kt=$h_kt$p$nl h_kc=$((h_kc + 1))
+}
+# Into v how a record can be taken back together with others: gone, empty, back, as OWNER MODE; nothing: only alone. All that is
+# together can be begun anew from anywhere, for none of it takes away what another needs.
+h_way() {
+  v= p=
+  case $1$3 in Bput | Blink | Bremove | Bmkdir | Battr) ;; *) return ;; esac
+  h_dec "${h_l#* * * * * * * * }"
+  p=$e
+  case $p in *[\\"$nl"]*) return ;; esac
+  # Of two states of one path the later goes first, and is checked before the other comes.
+  case $h_kn$h_kt in ' '*"$nl$p$nl"*) return ;; esac
+  t=${p%/*}/.homelab-$run-$2
+  { [ ! -e "$t" ] && [ ! -h "$t" ]; } || rm -rf -- "$t"
+  case $3$4 in
+  mkdira) [ -d "$p" ] && [ ! -h "$p" ] && v=empty ;;
+  *a) { [ ! -d "$p" ] || [ -h "$p" ]; } && v=gone ;;
+  attr[df] | mkdird) [ -h "$p" ] || v="as $6:$7 $5" ;;
+  *f) [ -d "$p" ] || [ -h "$p" ] || v=back ;;
+  esac
+}
+# What has waited: all at once, checked, on disk, and only then marked; if that fails one by one, to know which.
+h_together() {
+  [ "$h_kn" ] && h_ours || return
+  h_as=$v h_at=$h_i w=$h_kn h_kn=
+  eval "set -- $h_kp"
+  if [ $# -gt 1 ] && h_alike "$@"; then
+    h_settle "$@"
+    x=
+    for s in $w; do x="$x${x:+$nl}U ${s%%:*}"; done
+    h_note "$x"
+    for s in $w; do
+      s=${s#*:}
+      h_f undone "${s%:*}" ''
+    done
+  else
+    for s in $w; do
+      h_ours || return
+      h_i=${s%%:*}
+      eval "h_l=\$j_$h_i"
+      set -f
+      h_one $h_l
+    done
+  fi
+  h_i=$h_at v=$h_as
+  eval "h_l=\${j_$h_i-}"
+}
+h_alike() {
+  case $h_kw in
+  gone) e=$(exec rm -f -- "$@" 2>&1); return ;;
+  empty) e=$(exec rmdir -- "$@" 2>&1); return ;;
+  back) h_restore "$@" || return ;;
+  *)
+    a=${h_kw#as }
+    e=$({ chown -h "${a% *}" "$@" && exec chmod "0000${a#* }" "$@"; } 2>&1) || return
+    ;;
+  esac
+  x=$(exec stat -c '%a %u %g' -- "$@" 2>&1)$nl
+  [ "$x" = "$h_kx" ]
+}
+# Files from their copies: those of a directory into one beside them, and from there each by a rename.
+h_restore() {
+  i=0 k= z= q=
+  for s in $w ''; do
+    i=$((i + 1))
+    p=
+    [ -z "$s" ] || eval "p=\${$i}"
+    g=${s##*:}
+    if [ "$g ${p%/*}" != "$k" ]; then
+      [ -z "$q" ] || e=$({ mkdir -- "$t" && eval "cp -a -- $q \"\$t/\" && mv -f -- $c \"\$d/\"" && exec rmdir -- "$t"; } 2>&1) || { rm -rf -- "$t"; return 1; }
+      k="$g ${p%/*}" z=$z$q q= c= d=${p%/*}
+      s=${s#*:}
+      t=$d/.homelab-$run-${s%:*}
+    fi
+    q="$q \"\$R/before/$g/\${$i##*/}\"" c="$c \"\$t/\${$i##*/}\""
+  done
+  eval "x=\$(exec sha256sum -- \"\$@\" $z 2>/dev/null)"
+  i=0 a= b=
+  set -f
+  IFS=$nl
+  for l in $x; do
+    i=$((i + 1))
+    if [ $i -le $# ]; then a=$a${l%% *}$nl; else b=$b${l%% *}$nl; fi
+  done
+  unset IFS
+  set +f
+  [ $i = $(($# * 2)) ] && [ "$a" = "$b" ]
+}
+# Before a mark says that something is as it was, it is so on the disk.
+h_settle() {
+  i=0 a=- q=
+  for p; do
+    p=${p%/*}
+    [ "$p" = "$a" ] && continue
+    a=$p i=$((i + 1))
+    while [ "$p" ] && [ ! -d "$p" ]; do p=${p%/*}; done
+    eval "d_$i=\${p:-/}"
+    q="$q \"\$d_$i\""
+  done
+  eval "sync -f -- $q 2>/dev/null || sync"
+}
+h_settled() { h_settle "$p"; h_undone "$y"; }
+# One record alone.
+h_one() {
   set +f
   if [ "$1" = P ]; then
     [ "$2" = set ] && c=clear || c=set
@@ -118,13 +234,13 @@ h_record() {
     case $kind$c in
     mkdira)
       if [ -d "$p" ] && [ ! -h "$p" ]; then e=$(rmdir -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
-      h_undone "$y"
+      h_settled
       return
       ;;
     *a)
       [ -d "$p" ] && [ ! -h "$p" ] && { h_stick "$y" "$p is a directory now"; return; }
       if [ -e "$p" ] || [ -h "$p" ]; then e=$(rm -f -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
-      h_undone "$y"
+      h_settled
       return
       ;;
     attr* | mkdir*)
@@ -152,7 +268,7 @@ h_record() {
     esac
     v=$(stat -c '%a %u %g' -- "$p" 2>&1)
     if [ "$c" != l ] && [ "$v" != "$5 $6 $7" ]; then h_stick "$y" "mode and owners are $v, not $5 $6 $7"; return; fi
-    h_undone "$y"
+    h_settled
     ;;
   *) "u_$kind" "$@" ;;
   esac
