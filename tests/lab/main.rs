@@ -27,5 +27,6 @@ mod kinds;
 mod locks;
 mod lost;
 mod nodes;
+mod npm;
 mod purity;
 mod twice;
