@@ -3,6 +3,7 @@
 //! An error says what was given; the template engine withholds that where a secret was read.
 
 mod codec;
+mod htpasswd;
 mod net;
 mod patch;
 mod text;
@@ -15,7 +16,7 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 pub const NAMES: &[&str] = &[
     "abs", "address", "attr", "b64decode", "b64encode", "basename", "batch", "bool", "broadcast", "capitalize", "chain",
     "count", "d", "default", "dictsort", "dirname", "e", "escape", "first", "float", "format", "from_json", "from_yaml",
-    "groupby", "hash", "host", "in_network", "indent", "int", "items", "join", "last", "length", "lines", "list",
+    "groupby", "hash", "host", "htpasswd", "in_network", "indent", "int", "items", "join", "last", "length", "lines", "list",
     "lower", "mandatory", "map", "max", "min", "netmask", "network", "pprint", "prefixlen", "quote", "regex_replace",
     "regex_search", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select", "selectattr", "slice",
     "sort", "split", "string", "sum", "title", "to_json", "to_nice_json", "to_nice_yaml", "to_yaml", "tojson", "trim",
@@ -36,6 +37,7 @@ pub const FUNCTIONS: &[&str] = &["debug", "dict", "namespace", "range"];
 /// Adds ours to an environment.
 pub(crate) fn add(environment: &mut Environment<'static>) {
     codec::add(environment);
+    htpasswd::add(environment);
     net::add(environment);
     patch::add(environment);
     text::add(environment);
