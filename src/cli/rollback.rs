@@ -92,7 +92,7 @@ async fn rollback(args: &Args, printer: &Printer) -> Result<Exit, Diagnostics> {
     let mut exit = Exit::of(&problems);
     let mut reports = Vec::new();
     if !ready.is_empty() {
-        if agreed(args, ready.len(), printer)? {
+        if agreed(args, &ready, printer)? {
             reports = perform(&loaded, args, ready, printer).await;
         } else {
             printer.note("nothing was taken back");
@@ -156,14 +156,22 @@ fn refused(back: &Back, args: &Args) -> Option<Diagnostics> {
     Some(problem.hint(hint).into())
 }
 
-fn agreed(args: &Args, hosts: usize, printer: &Printer) -> Result<bool, Diagnostics> {
+fn agreed(args: &Args, ready: &[Back], printer: &Printer) -> Result<bool, Diagnostics> {
     if args.yes {
         return Ok(true);
     }
     if !Terminal::present() {
         return Err(Diagnostic::new(Kind::Usage, "there is something to take back, and no terminal to ask at").hint("`--yes` takes it back without asking").into());
     }
-    Ok(confirm(printer, &format!("Take this back on {}?", count(hosts, "host"))))
+    for back in ready {
+        let Found::Run(plan) = &back.found else { continue };
+        for step in plan.steps.iter().filter(|step| step.cuts && !stays(step)) {
+            if !confirm(printer, &format!("{}: taking `{}` back may keep everybody out, and no guard watches. Do it all the same?", back.host, plain(&step.label))) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(confirm(printer, &format!("Take this back on {}?", count(ready.len(), "host"))))
 }
 
 async fn perform(loaded: &Loaded, args: &Args, ready: Vec<Back>, printer: &Printer) -> Vec<BackReport> {
@@ -209,6 +217,9 @@ fn show(back: &Back, force: bool, printer: &Printer) {
                     true => printer.say(&format!("  {} {label}: nothing can undo it, it stays", paint(style::CHANGE, "!"))),
                     false => printer.say(&format!("  {} {label}{}", paint(style::REMOVE, "-"), grade(step.grade))),
                 }
+                if step.cuts && !stays(step) {
+                    printer.say(&format!("      {}", paint(style::CHANGE, "not guarded: taking it back may keep everybody out")));
+                }
             }
             run.kept.iter().for_each(|name| printer.say(&format!("  {} kept value {}", paint(style::REMOVE, "-"), plain(name))));
             let sign = if force { "forced" } else { "conflict" };
@@ -241,6 +252,7 @@ fn summary(reports: &[BackReport], printer: &Printer) {
                 let left = if report.left > 0 { format!(", {} left", report.left) } else { String::new() };
                 paint(style::CREATE, format!("taken back: {} undone{left}", report.undone))
             }
+            BackEnd::LockedOut => paint(style::REMOVE, format!("taken back: {} undone, and nobody can log in any more; a person is needed", report.undone)),
             BackEnd::Stuck => paint(style::REMOVE, "stuck: not everything could be taken back; a person is needed, and then `homelab rollback` again"),
             BackEnd::Refused => paint(style::REMOVE, "refused, nothing done"),
             BackEnd::Unreachable => paint(style::REMOVE, "not reached"),
@@ -255,7 +267,7 @@ fn summary(reports: &[BackReport], printer: &Printer) {
 fn exit_of(end: BackEnd) -> Exit {
     match end {
         BackEnd::TakenBack => Exit::Ok,
-        BackEnd::Stuck => Exit::Stuck,
+        BackEnd::Stuck | BackEnd::LockedOut => Exit::Stuck,
         BackEnd::Refused => Exit::Error,
         BackEnd::Unreachable => Exit::Unreachable,
     }

@@ -36,6 +36,11 @@ impl Wire {
         Ok(Wire::new(talk, target, self.pool.clone(), self.sandbox.clone()))
     }
 
+    /// As whom one logs in.
+    pub fn login(&self) -> &str {
+        &self.target.user
+    }
+
     /// Whether anybody answers at once.
     pub async fn answers(&mut self) -> bool {
         self.call(vec![Box::new(guard::boot)], Duration::from_secs(5)).await.is_ok()

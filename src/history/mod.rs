@@ -8,4 +8,4 @@ pub mod thing;
 
 pub use conflict::{Changed, Conflict, conflicts};
 pub use past::{Choice, Past, Standing};
-pub use steps::{Came, Told, steps};
+pub use steps::{Came, Told, steps, steps_back};

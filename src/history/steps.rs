@@ -1,6 +1,6 @@
 //! The steps of a run, and what came of each.
 
-use crate::node::Grade;
+use crate::node::{Grade, back_cuts_line};
 use crate::node::journal::{Journal, Stage, Touch};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,10 +32,23 @@ pub struct Told {
     pub came: Came,
     /// How exactly it can be undone, by the weakest of its ops.
     pub grade: Grade,
+    /// Undoing it may keep everybody out; known only where that was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cuts: bool,
 }
 
 /// The steps of `journal`, in the order in which they were begun. Those never begun a node does not know.
 pub fn steps(journal: &Journal) -> Vec<Told> {
+    told(journal, |_| false)
+}
+
+/// The same, with whether undoing each may keep out whoever logs in as `login`. What a command's undo does nobody can tell: it
+/// may, where the run was guarded.
+pub fn steps_back(journal: &Journal, login: &str) -> Vec<Told> {
+    told(journal, |touch| back_cuts_line(touch, login) || journal.guarded && touch.kind == "run" && matches!(touch.class.as_str(), "y" | "h"))
+}
+
+fn told(journal: &Journal, cuts: impl Fn(&Touch) -> bool) -> Vec<Told> {
     let mut ops: BTreeMap<(Option<usize>, u32), Vec<u32>> = BTreeMap::new();
     for op in journal.ops.keys() {
         let step = journal.step_of(*op);
@@ -51,6 +64,7 @@ pub fn steps(journal: &Journal) -> Vec<Told> {
                 since: named.map(|step| step.since),
                 came: came(ops.iter().filter_map(|op| journal.ops.get(op)).copied()),
                 grade: touches().map(grade).max().unwrap_or(Grade::Exact),
+                cuts: touches().any(&cuts),
             }
         })
         .collect()

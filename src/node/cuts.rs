@@ -2,6 +2,7 @@
 //! guard is armed. Judged by what they touch; a task's `guard:` knows better.
 
 use super::World;
+use super::journal::Touch;
 use super::op::{Op, UserOp};
 use super::probe::Command;
 
@@ -50,13 +51,35 @@ impl Op {
                 GROUPS.contains(&name.as_str()) && !present || (gid.is_some() && *name == login.name && world.group(name).flatten().is_some())
             }
             Op::User(user) => user.name == login.name && locks_out(user),
-            Op::Sysctl { key, .. } => key.ends_with(".disable_ipv6") || key.ends_with(".rp_filter") || key.starts_with("net.ipv4.conf.") && !key.ends_with("forwarding"),
+            Op::Sysctl { key, .. } => parameter(key),
             Op::Reboot { .. } => true,
             Op::Tool(tool) => tool.cuts_line,
             Op::Run { command, .. } => runs(command),
             Op::DaemonReload | Op::Crontab { .. } | Op::Hostname { .. } => false,
         }
     }
+}
+
+/// Whether it may be that nobody can log in as `login` any more when what a run did to `touch` is taken back. A journal tells
+/// less than an op does, and is taken for the worse.
+pub fn back_cuts_line(touch: &Touch, login: &str) -> bool {
+    let name = touch.name.as_str();
+    match touch.kind.as_str() {
+        "put" | "mkdir" | "attr" | "link" | "remove" => {
+            let under = |path: &str| above(name, path);
+            listed(name) || name.split('/').any(|part| part == ".ssh") || under(&format!("/home/{login}")) || under("/root") || PATHS.iter().any(|path| under(path))
+        }
+        "unit" => unit(name),
+        "packages" => name.split(',').any(|package| PACKAGES.contains(&package.split(['_', '=', ':']).next().unwrap_or(package))),
+        "group" => GROUPS.contains(&name) || name == login,
+        "user" => name == login,
+        "sysctl" => parameter(&name.replace('/', ".")),
+        _ => false,
+    }
+}
+
+fn parameter(key: &str) -> bool {
+    key.ends_with(".disable_ipv6") || key.ends_with(".rp_filter") || key.starts_with("net.ipv4.conf.") && !key.ends_with("forwarding")
 }
 
 fn listed(path: &str) -> bool {
@@ -164,6 +187,20 @@ mod tests {
             run("systemctl restart nginx", false), run("echo nft", false), run("ip addr show", false), run("make ssh", true),
         ] {
             assert!(!op.cuts_line(&world()), "{op:?}");
+        }
+    }
+
+    #[test]
+    fn a_journal_tells_what_taking_back_goes_through() {
+        let touch = |kind: &str, name: &str| Touch { kind: kind.into(), class: "f".into(), name: name.into() };
+        for (kind, name) in [
+            ("put", "/etc/ssh/sshd_config"), ("remove", "/etc"), ("put", "/home/pi/.ssh/authorized_keys"), ("mkdir", "/root/.ssh"), ("attr", "/home/pi"), ("attr", "/home"),
+            ("unit", "ssh.service"), ("packages", "nginx,openssh-server_1:9.2_arm64"), ("group", "sudo"), ("user", "pi"), ("sysctl", "net/ipv6/conf/all/disable_ipv6"),
+        ] {
+            assert!(back_cuts_line(&touch(kind, name), "pi"), "{kind} {name}");
+        }
+        for (kind, name) in [("put", "/etc/motd"), ("put", "/home/pi/notes"), ("mkdir", "/srv"), ("unit", "nginx.service"), ("packages", "nginx,ssh-audit"), ("group", "git"), ("user", "git"), ("sysctl", "net/ipv4/ip_forward"), ("run", ""), ("reboot", "")] {
+            assert!(!back_cuts_line(&touch(kind, name), "pi"), "{kind} {name}");
         }
     }
 }

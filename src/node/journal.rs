@@ -100,6 +100,8 @@ pub struct Journal {
     pub steps: Vec<Step>,
     /// Names of kept values that it set.
     pub kept: BTreeSet<String>,
+    /// Its guard was armed once: something in it may have cut the line.
+    pub guarded: bool,
     /// When and by whom it was opened again, the last time.
     pub reopened: Option<(u64, String)>,
     /// When it ended, if that is known.
@@ -152,6 +154,7 @@ impl Journal {
                 self.touched.insert(op, Touch { kind, class, name });
             }
             ("P", _) => records.push(None),
+            ("G", _) => self.guarded = true,
             ("K", _) => self.kept.extend(words.next().map(str::to_owned)),
             ("D", Some(op)) => drop(self.ops.insert(op, Stage::Done)),
             ("F", Some(op)) => drop(self.ops.insert(op, Stage::Failed)),

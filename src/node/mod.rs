@@ -14,6 +14,7 @@ pub mod quote;
 pub mod runtime;
 pub mod world;
 
+pub use cuts::back_cuts_line;
 pub use facts::{Costly, Facts};
 pub use op::{Content, Grade, Op};
 pub use probe::{Answer, Answers, Command, Probe};

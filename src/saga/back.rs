@@ -1,14 +1,18 @@
 //! Taking a run of the past back on one host: what would be undone and what stands against it, and then doing so.
 
 use super::Failure;
+use super::guard::{PAUSE, TRY};
 use super::host::{LOCK_PAUSE, LOCK_TRIES};
 use crate::fleet::event::{Events, What};
 use crate::fleet::wire::{Begun, Trouble, Wire};
 use crate::fleet::Visited;
-use crate::history::{Came, Changed, Choice, Conflict, Past, Told, conflicts, steps};
+use crate::history::{Came, Changed, Choice, Conflict, Past, Told, conflicts, steps_back};
 use crate::lang::{Diagnostic, Diagnostics, Kind};
 use crate::node::journal::Journal;
 use serde::Serialize;
+
+/// How often a new login is tried.
+const LOGINS: u32 = 5;
 
 /// What was found on a host.
 pub struct Back {
@@ -56,6 +60,8 @@ pub enum BackEnd {
     TakenBack,
     /// Something could not be taken back.
     Stuck,
+    /// All was taken back, and nobody can log in any more.
+    LockedOut,
     /// Nothing was done, for what stands against it or for who holds the node.
     Refused,
     /// The line was lost before anything was done.
@@ -200,15 +206,45 @@ impl Back {
         // Only what was verified is called taken back.
         let whole = unwound.whole && unwound.ops.values().all(Result::is_ok);
         report.end = if whole { BackEnd::TakenBack } else { BackEnd::Stuck };
+        if plan.steps.iter().any(|step| step.cuts)
+            && let Some(problem) = self.shut_out().await
+        {
+            report.problems.push(problem);
+            report.end = if whole { BackEnd::LockedOut } else { BackEnd::Stuck };
+        }
         report.left = plan.steps.iter().filter(|step| step.came == Came::Left || step.grade == crate::node::Grade::None).count();
         report.undone = plan.steps.len().saturating_sub(report.left);
+    }
+}
+
+impl Back {
+    /// Why a new login does not succeed, if it does not: the open line proves nothing.
+    async fn shut_out(&mut self) -> Option<Diagnostic> {
+        let mut last = None;
+        for _ in 0..LOGINS {
+            let why = match self.wire.again(Some(TRY)).await {
+                Ok(mut wire) => match wire.boot().await {
+                    Ok(_) => {
+                        wire.close().await;
+                        return None;
+                    }
+                    Err(trouble) => trouble.into_problem(),
+                },
+                Err(problem) => problem,
+            };
+            last = Some(why);
+            tokio::time::sleep(PAUSE).await;
+        }
+        let problem = Diagnostic::new(Kind::Unreachable, format!("{}: nobody can log in any more after what was taken back", self.host));
+        let problem = last.into_iter().fold(problem, |problem, last| problem.note(format!("the last try: {}", last.message), None));
+        Some(problem.hint("it is as it was before the run: log in as was done then (another port, user or key), or look at the machine itself"))
     }
 }
 
 async fn plan(wire: &mut Wire, run: &Journal, past: &Past) -> Result<Plan, Trouble> {
     let (after, now, foreign) = wire.since(&run.run).await?;
     let conflicts = conflicts(run, past, &Changed { after, now, foreign });
-    let steps = steps(run).into_iter().rev().filter(|step| step.came != Came::Undone).collect();
+    let steps = steps_back(run, wire.login()).into_iter().rev().filter(|step| step.came != Came::Undone).collect();
     Ok(Plan { run: run.clone(), steps, conflicts })
 }
 

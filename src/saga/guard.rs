@@ -22,9 +22,9 @@ const SLACK: Duration = Duration::from_secs(45);
 /// How long it may take to take a run back.
 const UNWINDING: Duration = Duration::from_secs(900);
 /// Between two tries to log in.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// What one try may take.
-const TRY: Duration = Duration::from_secs(10);
+pub(super) const TRY: Duration = Duration::from_secs(10);
 
 /// A guard that is armed.
 #[derive(Debug, Clone, Copy)]

@@ -326,3 +326,53 @@ fn a_broken_playbook_keeps_nobody_from_telling_of_a_run_and_taking_it_back() {
     let wrong = site.expect(1, &["history", "inventory.yaml"]);
     assert!(wrong.err.contains("nonsense") && !wrong.err.contains("is enough"), "{}", wrong.err);
 }
+
+/// What homelab says to somebody who types these answers.
+fn at_a_terminal(site: &Site, command: &str, answers: &str) -> String {
+    use std::io::Write;
+    use std::process::Stdio;
+    let inner = site.command(&command.split(' ').collect::<Vec<_>>());
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &format!("{} {command}", inner.get_program().display()), "/dev/null"]);
+    script.current_dir(inner.get_current_dir().unwrap()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    let mut child = script.spawn().expect("`script`, of bsdutils");
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn what_may_keep_everybody_out_is_said_before_and_found_out_after() {
+    let site = Site::new("- name: Greet\n  copy: {dest: /etc/motd, content: hello}");
+    site.apply();
+    let calm = back(&site, 64, &[]);
+    assert!(calm.out.contains("- Greet") && !calm.out.contains("not guarded"), "{}", calm.out);
+    let key = site.text("/etc/ssh/authorized_keys.d/pi");
+    site.tasks(&format!("- name: Place\n  file: {{path: /home/pi/.ssh, state: directory}}\n- name: Key\n  copy: {{dest: /home/pi/.ssh/authorized_keys, content: {key:?}}}\n- name: Greet\n  copy: {{dest: /etc/motd, content: welcome}}"));
+    site.apply();
+    let unasked = back(&site, 64, &[]);
+    let lines: Vec<&str> = unasked.out.lines().map(str::trim).collect();
+    let after = |step: &str| lines[lines.iter().position(|line| *line == step).unwrap_or_else(|| panic!("{step}: {}", unasked.out)) + 1];
+    for step in ["- Key", "- Place"] {
+        assert_eq!(after(step), "not guarded: taking it back may keep everybody out", "{}", unasked.out);
+    }
+    assert!(!after("- Greet").contains("not guarded"), "{}", unasked.out);
+    // At a terminal each is asked for by its name, before all of it is.
+    let asked = at_a_terminal(&site, "rollback inventory.yaml", "y\nn\n");
+    for step in ["Key", "Place"] {
+        assert!(asked.contains(&format!("pi: taking `{step}` back may keep everybody out, and no guard watches. Do it all the same? [y/N]")), "{asked}");
+    }
+    assert!(asked.contains("nothing was taken back") && !asked.contains("Take this back on"), "{asked}");
+    assert_eq!(site.text("/etc/motd"), "welcome");
+    // Somebody has taken the other key away since: the run's is the last one.
+    std::fs::remove_file(site.inside("pi", "/etc/ssh/authorized_keys.d/pi")).unwrap();
+    let ended = back(&site, 5, &["--yes"]);
+    assert!(ended.out.contains("pi  taken back: 3 undone, and nobody can log in any more; a person is needed"), "{}{}", ended.out, ended.err);
+    assert!(ended.err.contains("pi: nobody can log in any more after what was taken back") && ended.err.contains("the last try: "), "{}{}", ended.out, ended.err);
+    assert_eq!(site.text("/etc/motd"), "hello");
+}
