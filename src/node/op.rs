@@ -214,6 +214,9 @@ pub enum Op {
 pub struct ToolOp {
     /// What it does, for people, a line each: `make the network web`.
     pub says: Vec<String>,
+    /// What differs, as a diff of each thing: its name, and lines with their marker. No secret is in them.
+    #[serde(default)]
+    pub differs: Vec<(String, Vec<String>)>,
     /// Whether something comes, changes or goes.
     pub turn: Turn,
     /// What is told.

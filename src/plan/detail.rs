@@ -148,7 +148,13 @@ pub fn describe(op: &Op, world: &World) -> Vec<Detail> {
             before: world.hostname().unwrap_or_default(),
             after: name.clone(),
         }],
-        Op::Tool(tool) => tool.says.iter().map(words).collect(),
+        Op::Tool(tool) => {
+            let diffs = tool.differs.iter().map(|(path, lines)| {
+                let count = |sign: char| lines.iter().filter(|line| line.starts_with(sign)).count();
+                Detail::Text { path: path.clone(), added: count('+'), removed: count('-'), lines: lines.clone() }
+            });
+            tool.says.iter().map(words).chain(diffs).collect()
+        }
         Op::Run { command, .. } => {
             let shown = if command.secret { MASKED.to_owned() } else { command.argv.join(" ") };
             let mut lines = shown.lines();

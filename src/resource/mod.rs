@@ -21,6 +21,8 @@ pub mod group;
 pub mod hostname;
 pub mod iptables;
 mod iptables_rule;
+pub mod kubernetes;
+mod kubernetes_object;
 pub mod lineinfile;
 mod names;
 pub mod package;
@@ -170,6 +172,7 @@ pub static KINDS: &[&KindSpec] = &[
     &group::GROUP,
     &hostname::HOSTNAME,
     &iptables::IPTABLES,
+    &kubernetes::KUBERNETES,
     &lineinfile::LINEINFILE,
     &package::PACKAGE,
     &reboot::REBOOT,

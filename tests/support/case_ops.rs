@@ -49,6 +49,7 @@ pub fn show(op: &Op) -> Value {
         }
         Op::Tool(tool) => {
             let mut map = Map::from_iter([("tool".to_owned(), json!(tool.says.join("; ")))]);
+            map.insert("differs".to_owned(), tool.differs.iter().map(|(of, lines)| (of.clone(), json!(lines))).collect());
             map.insert("run".to_owned(), json!(words(&tool.command.argv)));
             map.insert("chdir".to_owned(), json!(tool.command.chdir));
             map.insert("stdin".to_owned(), json!(tool.command.stdin.as_ref().filter(|_| !tool.command.secret)));
