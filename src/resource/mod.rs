@@ -12,6 +12,7 @@ pub mod copy;
 pub mod cron;
 mod cron_time;
 pub mod docker_compose;
+pub mod docker_engine;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -21,6 +22,7 @@ pub mod group;
 pub mod hostname;
 pub mod lineinfile;
 mod names;
+mod openpgp;
 pub mod package;
 pub mod params;
 pub mod put;
@@ -163,6 +165,7 @@ pub static KINDS: &[&KindSpec] = &[
     &copy::COPY,
     &cron::CRON,
     &docker_compose::DOCKER_COMPOSE,
+    &docker_engine::DOCKER_ENGINE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &group::GROUP,
