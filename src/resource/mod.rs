@@ -12,6 +12,7 @@ pub mod copy;
 pub mod cron;
 mod cron_time;
 pub mod docker_compose;
+pub mod docker_engine;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -23,6 +24,7 @@ pub mod iptables;
 mod iptables_rule;
 pub mod lineinfile;
 mod names;
+mod openpgp;
 pub mod package;
 pub mod params;
 pub mod put;
@@ -165,6 +167,7 @@ pub static KINDS: &[&KindSpec] = &[
     &copy::COPY,
     &cron::CRON,
     &docker_compose::DOCKER_COMPOSE,
+    &docker_engine::DOCKER_ENGINE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &group::GROUP,

@@ -110,8 +110,8 @@ fn clean() {
 
 #[test]
 fn every_kind_is_here() {
-    // A reboot keeps no state to compare; it is tried by itself, in guard.rs.
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["reboot"]).collect();
+    // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs.
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 
