@@ -14,9 +14,14 @@ pub mod docker_network;
 pub mod docs;
 pub mod edit;
 pub mod file;
+mod fstab;
+pub mod git;
 pub mod group;
 pub mod hostname;
 pub mod lineinfile;
+pub mod modprobe;
+pub mod mount;
+mod mounted;
 mod names;
 pub mod package;
 pub mod params;
@@ -24,9 +29,11 @@ pub mod put;
 pub mod reboot;
 pub mod service;
 mod ssh_key;
+pub mod swap;
 pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
+pub mod timezone;
 mod tool;
 pub mod user;
 pub mod words;
@@ -161,15 +168,20 @@ pub static KINDS: &[&KindSpec] = &[
     &cron::CRON,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
+    &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
     &lineinfile::LINEINFILE,
+    &modprobe::MODPROBE,
+    &mount::MOUNT,
     &package::PACKAGE,
     &reboot::REBOOT,
     &service::SERVICE,
+    &swap::SWAP,
     &sysctl::SYSCTL,
     &systemd_unit::SYSTEMD_UNIT,
     &template::TEMPLATE,
+    &timezone::TIMEZONE,
     &user::USER,
 ];
 

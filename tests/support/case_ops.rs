@@ -4,6 +4,14 @@ use homelab::node::op::Body;
 use homelab::node::{Content, Op};
 use serde_json::{Map, Value, json};
 
+/// `text` with the scripts of `src/resource/scripts/` in it by their names: `<mount.sh>`.
+pub fn named(text: &str) -> String {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/src/resource/scripts");
+    std::fs::read_dir(scripts).unwrap().map(|entry| entry.unwrap().path()).fold(text.to_owned(), |text, path| {
+        text.replace(&std::fs::read_to_string(&path).unwrap(), &format!("<{}>", path.file_name().unwrap().to_string_lossy()))
+    })
+}
+
 /// `op` as a case writes it.
 pub fn show(op: &Op) -> Value {
     match op {
@@ -41,10 +49,10 @@ pub fn show(op: &Op) -> Value {
         }
         Op::Tool(tool) => {
             let mut map = Map::from_iter([("tool".to_owned(), json!(tool.says.join("; ")))]);
-            map.insert("run".to_owned(), json!(tool.command.argv));
+            map.insert("run".to_owned(), json!(words(&tool.command.argv)));
             map.insert("chdir".to_owned(), json!(tool.command.chdir));
             map.insert("stdin".to_owned(), json!(tool.command.stdin.as_ref().filter(|_| !tool.command.secret)));
-            map.insert("undo".to_owned(), json!(tool.undo.as_ref().map(|undo| &undo.argv)));
+            map.insert("undo".to_owned(), json!(tool.undo.as_ref().map(|undo| words(&undo.argv))));
             map.insert("again".to_owned(), json!(tool.again));
             map.insert("brings".to_owned(), json!(tool.brings));
             map.insert("cuts_line".to_owned(), json!(tool.cuts_line));
@@ -52,6 +60,10 @@ pub fn show(op: &Op) -> Value {
         }
         other @ (Op::Packages { .. } | Op::Group { .. } | Op::User(_)) => bare(serde_json::to_value(other).unwrap()),
     }
+}
+
+fn words(argv: &[String]) -> Vec<String> {
+    argv.iter().map(|word| named(word)).collect()
 }
 
 fn owners(owner: &Option<String>, group: &Option<String>) -> String {

@@ -42,7 +42,7 @@ impl Seen {
             Probe::Crontab { user } => format!("crontab {user}"),
             Probe::Sysctl { key } => format!("sysctl {key}"),
             Probe::Hostname => "hostname".to_owned(),
-            Probe::Run(Command { argv, .. }) => format!("run {}", argv.join(" ")),
+            Probe::Run(Command { argv, .. }) => format!("run {}", crate::case_ops::named(&argv.join(" "))),
         };
         self.asked.insert(key.clone());
         let value = self.entries.get(&key).cloned();
