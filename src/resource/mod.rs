@@ -18,11 +18,16 @@ pub mod docs;
 mod dotenv;
 pub mod edit;
 pub mod file;
+mod fstab;
+pub mod git;
 pub mod group;
 pub mod hostname;
 pub mod iptables;
 mod iptables_rule;
 pub mod lineinfile;
+pub mod modprobe;
+pub mod mount;
+mod mounted;
 mod names;
 mod openpgp;
 pub mod package;
@@ -31,9 +36,11 @@ pub mod put;
 pub mod reboot;
 pub mod service;
 mod ssh_key;
+pub mod swap;
 pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
+pub mod timezone;
 mod tool;
 pub mod user;
 pub mod words;
@@ -170,16 +177,21 @@ pub static KINDS: &[&KindSpec] = &[
     &docker_engine::DOCKER_ENGINE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
+    &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
     &iptables::IPTABLES,
     &lineinfile::LINEINFILE,
+    &modprobe::MODPROBE,
+    &mount::MOUNT,
     &package::PACKAGE,
     &reboot::REBOOT,
     &service::SERVICE,
+    &swap::SWAP,
     &sysctl::SYSCTL,
     &systemd_unit::SYSTEMD_UNIT,
     &template::TEMPLATE,
+    &timezone::TIMEZONE,
     &user::USER,
 ];
 

@@ -18,6 +18,7 @@ mod repo;
 mod untested;
 
 mod accounts;
+mod clones;
 mod locks;
 mod packages;
 mod past;
