@@ -1,4 +1,4 @@
-//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O, no shell.
+//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O; scripts for tools of the node are in `scripts/`.
 //!
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.

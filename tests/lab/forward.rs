@@ -2,6 +2,7 @@
 //! own words and real packets are the judges.
 
 use crate::nodes::{Lab, by_hand, comes_back, container, does, docker, repo};
+use std::process::Command;
 use std::time::Duration;
 
 /// Addresses that `tests/lab/up` gives.
@@ -49,11 +50,7 @@ fn ports_of_the_inner_network_are_reached_through_the_router() {
     // The roles as they are shipped.
     let outer = by_hand("router", &format!("ip -o -4 addr show | grep ' {ROUTER}/' | cut -d' ' -f2"));
     let set = format!("outer={}", outer.trim());
-    lab.site.write("roles/here", "");
-    let roles = repo().join("playbooks/roles");
-    assert!(std::process::Command::new("cp").arg("-r").arg(roles).arg(lab.site.path("playbooks-roles")).status().unwrap().success());
-    std::fs::remove_dir_all(lab.site.path("roles")).unwrap();
-    std::fs::rename(lab.site.path("playbooks-roles"), lab.site.path("roles")).unwrap();
+    lab.has_roles();
     let apply = |args: &[&str]| lab.site.expect(0, &[&["apply", "inventory.yaml", "--yes", "--limit", "router,inner", "--set", &set], args].concat());
 
     // Somebody else's rules.
@@ -103,6 +100,35 @@ fn ports_of_the_inner_network_are_reached_through_the_router() {
     apply(&[]);
     assert_eq!(own("router"), "");
     by_hand("router", "iptables -D FORWARD -s 192.0.2.1 -j DROP");
+}
+
+/// Who may only pass through passes through, to the machines that are named.
+#[test]
+fn a_jump_box_lets_through_and_nowhere_else() {
+    let Some(lab) = Lab::up() else { return };
+    lab.has_roles();
+    let key = lab.site.path("guest-key");
+    assert!(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "guest", "-f"]).arg(&key).status().unwrap().success());
+    let public = lab.site.text("guest-key.pub");
+    lab.site.tasks(&format!("- role: jump_box\n  with: {{inner: [{INNER}], users: [{{name: guest, key: \"{}\"}}]}}", public.trim()));
+    lab.site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", "router"]);
+    let ssh = |args: &[&str]| {
+        let pins = format!("UserKnownHostsFile={}", repo().join("inventories/.lab/known_hosts").display());
+        let mut command = Command::new("ssh");
+        command.args(["-F", "none", "-p", "2215", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=5", "-o", &pins, "-i"]).arg(&key);
+        let output = command.args(args).arg("guest@127.0.0.1").stdin(std::process::Stdio::null()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    };
+    let (_, inner) = ssh(&["-W", &format!("{INNER}:22")]);
+    assert!(inner.starts_with("SSH-2.0-"), "{inner}");
+    let (_, outer) = ssh(&["-W", "10.207.1.10:22"]);
+    assert!(!outer.contains("SSH-2.0-") && outer.contains("prohibited"), "{outer}");
+    let (in_, shell) = ssh(&["-T"]);
+    assert!(!in_, "a shell: {shell}");
+    lab.has_nothing_to_do("inventory.yaml", &["router"]);
+    lab.site.expect(0, &["rollback", "inventory.yaml", "--yes", "--limit", "router"]);
+    assert!(!ssh(&["-W", &format!("{INNER}:22")]).1.contains("SSH-2.0-"));
+    assert_eq!(by_hand("router", "id guest 2>/dev/null; ls /etc/ssh/sshd_config.d | grep jump || true"), "");
 }
 
 /// A node with docker keeps docker's rules, and what it publishes.
