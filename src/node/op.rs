@@ -17,6 +17,9 @@ pub struct Content {
     pub sha256: String,
     /// Must never be shown.
     pub secret: bool,
+    /// A program of homelab's own: a plan does not spell it out.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// What it is, wherever it is kept: two controllers that would put the same bytes agree.
@@ -326,7 +329,12 @@ impl Content {
     /// A content in memory.
     pub fn inline(bytes: impl Into<Vec<u8>>, secret: bool) -> Self {
         let bytes = bytes.into();
-        Content { size: bytes.len() as u64, sha256: sha256(&bytes), body: Body::Inline(bytes.into()), secret }
+        Content { size: bytes.len() as u64, sha256: sha256(&bytes), body: Body::Inline(bytes.into()), secret, own: false }
+    }
+
+    /// A program of homelab's own.
+    pub fn own(text: impl Into<Vec<u8>>) -> Self {
+        Content { own: true, ..Content::inline(text, false) }
     }
 
     pub(super) fn as_file(&self, attrs: Attrs) -> File {
