@@ -3,6 +3,7 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
@@ -15,6 +16,7 @@ pub mod docs;
 pub mod edit;
 pub mod file;
 mod fstab;
+pub mod get_url;
 pub mod git;
 pub mod group;
 pub mod hostname;
@@ -23,6 +25,7 @@ pub mod modprobe;
 pub mod mount;
 mod mounted;
 mod names;
+mod openpgp;
 pub mod package;
 pub mod params;
 pub mod put;
@@ -161,6 +164,7 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
     &command::COMMAND,
@@ -168,6 +172,7 @@ pub static KINDS: &[&KindSpec] = &[
     &cron::CRON,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
+    &get_url::GET_URL,
     &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
