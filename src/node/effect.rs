@@ -141,6 +141,7 @@ impl World {
             Op::Reboot { .. } => self.providers.push(Provider { cause: Cause("reboot".into()), only: Some(vec!["/run".into(), "/tmp".into()]) }),
             Op::Tool(tool) => {
                 self.rans.extend(tool.answers.iter().cloned());
+                self.paths.extend(tool.makes.iter().cloned());
                 if !tool.brings.is_empty() {
                     let cause = Cause(tool.says.first().cloned().unwrap_or_default());
                     self.providers.push(Provider { cause, only: Some(tool.brings.clone()) });

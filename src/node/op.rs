@@ -1,7 +1,7 @@
 //! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
 //! that says how exactly it can be undone; the runtime derives the undo from the before-image.
 
-use super::probe::{Account, Attrs, Command, File, Ran};
+use super::probe::{Account, Attrs, Command, File, Node, Ran};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -228,6 +228,9 @@ pub struct ToolOp {
     pub again: bool,
     /// Questions, with what will be answered.
     pub answers: Vec<(Command, Ran)>,
+    /// What will be at paths.
+    #[serde(default)]
+    pub makes: Vec<(String, Node)>,
     /// Paths that it brings, each with all below it.
     pub brings: Vec<String>,
     /// It may be that nobody can log in any more after it.

@@ -75,7 +75,7 @@ fn key(args: &Args, problems: &mut Diagnostics) -> Option<Content> {
     };
     let wished: String = args.str("fingerprint").unwrap_or(FINGERPRINT).chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
     let Body::Inline(bytes) = &content.body else { return Some(content.clone()) };
-    let found = openpgp::fingerprints(bytes);
+    let found = openpgp::read(bytes).map(|keys| keys.primaries).unwrap_or_default();
     if found != [wished.clone()] {
         let what = if found.is_empty() { "it holds no key".to_owned() } else { format!("it holds {}", found.join(", ")) };
         problems.push(names::problem(args, "key", format!("this is not the key {wished}: {what}"), "", "compare with the fingerprint that Docker publishes; if you trust this key, name its `fingerprint`"));

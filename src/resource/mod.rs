@@ -3,6 +3,7 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
@@ -19,6 +20,7 @@ mod dotenv;
 pub mod edit;
 pub mod file;
 mod fstab;
+pub mod get_url;
 pub mod git;
 pub mod group;
 pub mod hostname;
@@ -168,6 +170,7 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
     &command::COMMAND,
@@ -177,6 +180,7 @@ pub static KINDS: &[&KindSpec] = &[
     &docker_engine::DOCKER_ENGINE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
+    &get_url::GET_URL,
     &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,

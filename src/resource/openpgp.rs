@@ -1,84 +1,134 @@
-//! Whose key a file holds: the fingerprints of OpenPGP public keys, armored or not. It judges nothing else: signatures are for apt.
+//! The fingerprints of an OpenPGP key file, as far as choosing whom to trust needs them: RFC 4880 and 9580 public key packets, armoured
+//! or not. Nothing is verified here; that is apt's.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest, Sha1};
 
-/// The fingerprints of the primary keys in `bytes`, as upper-case hex; empty where there is none of version 4.
-pub(super) fn fingerprints(bytes: &[u8]) -> Vec<String> {
-    let binary = match std::str::from_utf8(bytes) {
-        Ok(text) if text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") => unarmored(text),
-        _ => bytes.to_vec(),
-    };
-    let (mut rest, mut found) = (&binary[..], Vec::new());
-    while let Some((tag, body, after)) = packet(rest) {
-        if tag == 6 && body.first() == Some(&4) {
-            let length = u16::try_from(body.len()).unwrap_or_default().to_be_bytes();
-            let hash = Sha1::new().chain_update([0x99]).chain_update(length).chain_update(body).finalize();
-            found.push(hash.iter().map(|byte| format!("{byte:02X}")).collect());
-        }
-        rest = after;
-    }
-    found
+/// A key file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Keys {
+    /// Upper-case hex, of primary keys, in the file's order. Whoever has one of them is trusted.
+    pub primaries: Vec<String>,
+    /// Of these and their subkeys.
+    pub fingerprints: Vec<String>,
+    /// It is a text.
+    pub armoured: bool,
 }
 
-fn unarmored(text: &str) -> Vec<u8> {
-    let mut inside = false;
-    let mut headers = false;
-    let mut body = String::new();
-    for line in text.lines().map(str::trim) {
-        match line {
-            _ if line.starts_with("-----BEGIN") => (inside, headers) = (true, true),
-            _ if line.starts_with("-----END") => inside = false,
-            "" => headers = false,
-            // An armor without headers may come without the empty line, too.
-            _ if inside && headers && line.contains(": ") => {}
-            _ if inside && !line.starts_with('=') => {
-                headers = false;
-                body += line;
+const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
+
+/// Reads `bytes`; `None` where they hold no public key, or hold a secret one.
+pub(super) fn read(bytes: &[u8]) -> Option<Keys> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains(BEGIN));
+    let mut keys = Keys { primaries: Vec::new(), fingerprints: Vec::new(), armoured: text.is_some() };
+    match text {
+        None => packets(bytes, &mut keys)?,
+        Some(text) => {
+            for block in text.split(BEGIN).skip(1) {
+                packets(&unarmoured(block.split(END).next()?)?, &mut keys)?;
             }
+        }
+    }
+    (!keys.primaries.is_empty()).then_some(keys)
+}
+
+/// The bytes of a block: base64 after a blank line, up to a checksum.
+fn unarmoured(block: &str) -> Option<Vec<u8>> {
+    let lines = block.lines().map(str::trim);
+    let body: String = lines.skip(1).skip_while(|line| !line.is_empty()).filter(|line| !line.starts_with('=')).collect();
+    base64::engine::general_purpose::STANDARD.decode(body).ok()
+}
+
+fn packets(mut rest: &[u8], keys: &mut Keys) -> Option<()> {
+    while let Some((&first, after)) = rest.split_first() {
+        if first & 0x80 == 0 {
+            return None;
+        }
+        let (tag, head, length) = if first & 0x40 != 0 {
+            let (head, length) = match *after.first()? {
+                short @ 0..192 => (1, usize::from(short)),
+                two @ 192..224 => (2, ((usize::from(two) - 192) << 8) + usize::from(*after.get(1)?) + 192),
+                255 => (5, number(after.get(1..5)?)),
+                // In pieces: no key is.
+                _ => return None,
+            };
+            (first & 0x3f, head, length)
+        } else {
+            let size = match first & 3 {
+                0 => 1,
+                1 => 2,
+                2 => 4,
+                _ => return None,
+            };
+            ((first >> 2) & 0xf, size, number(after.get(..size)?))
+        };
+        let body = after.get(head..head.checked_add(length)?)?;
+        match tag {
+            6 | 14 => {
+                let found = fingerprint(body)?;
+                keys.primaries.extend((tag == 6).then(|| found.clone()));
+                keys.fingerprints.push(found);
+            }
+            5 | 7 => return None,
             _ => {}
         }
+        rest = &after[head + length..];
     }
-    STANDARD.decode(body).unwrap_or_default()
+    Some(())
 }
 
-/// The first packet: its tag, its body, and what follows.
-fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first & 0x80 == 0 {
-        return None;
-    }
-    let number = |at: usize, count: usize| Some(rest.get(at..at + count)?.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)));
-    let (tag, skip, length) = if first & 0x40 == 0 {
-        let count = 1 << (first & 3);
-        (first >> 2 & 0xf, count, number(0, count).filter(|_| first & 3 != 3)?)
-    } else {
-        match *rest.first()? {
-            short @ 0..=191 => (first & 0x3f, 1, usize::from(short)),
-            two @ 192..=223 => (first & 0x3f, 2, ((usize::from(two) - 192) << 8) + number(1, 1)? + 192),
-            255 => (first & 0x3f, 5, number(1, 4)?),
-            _ => return None,
+fn number(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte))
+}
+
+fn fingerprint(body: &[u8]) -> Option<String> {
+    let hex = match *body.first()? {
+        4 => {
+            let length = u16::try_from(body.len()).ok()?.to_be_bytes();
+            let mut hash = <sha1::Sha1 as sha1::Digest>::new();
+            sha1::Digest::update(&mut hash, [0x99]);
+            sha1::Digest::update(&mut hash, length);
+            sha1::Digest::update(&mut hash, body);
+            crate::node::op::hex(&sha1::Digest::finalize(hash))
         }
+        6 => {
+            let length = u32::try_from(body.len()).ok()?.to_be_bytes();
+            crate::node::op::sha256(&[&[0x9b], &length[..], body].concat())
+        }
+        _ => return None,
     };
-    let end = skip.checked_add(length)?;
-    Some((tag, rest.get(skip..end)?, rest.get(end..)?))
+    Some(hex.to_uppercase())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use proptest::prelude::*;
 
-    /// A key made for this test alone, and thrown away.
-    const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEawdU6xYJKwYBBAHaRw8BAQdABRiY7UDObXpEDo7CLK76c4X2OE3/SWoX0q/4\nMo573b20DHRlc3RAZXhhbXBsZYiQBBMWCAA4FiEEWFBo4LRaNI704dr4p6klVGtF\nY1wFAmsHVOsCGwMFCwkIBwIGFQoJCAsCBBYCAwECHgECF4AACgkQp6klVGtFY1w9\nSAD+J7dR7SCxZB6lamOlW2jSmAXA49DqCBKn/5Pg+xNWm0AA/16tmtpE0ABsu9Im\nbDcAGGWUrOWirwo5HbuoF3ZRyygG\n=R0Om\n-----END PGP PUBLIC KEY BLOCK-----\n";
+    /// Made by gpg 2.2 for this test: `gpg --quick-gen-key 'Tests <tests@example>' ed25519`.
+    const KEY: &str = include_str!("../../tests/support/archive-key.asc");
 
     #[test]
-    fn a_key_is_told_by_its_fingerprint() {
-        assert_eq!(fingerprints(KEY.as_bytes()), ["585068E0B45A348EF4E1DAF8A7A925546B45635C"]);
-        assert_eq!(fingerprints(&unarmored(KEY)), ["585068E0B45A348EF4E1DAF8A7A925546B45635C"]);
-        assert_eq!(fingerprints(&KEY.as_bytes()[..80]), Vec::<String>::new());
-        for none in [&b""[..], b"<html>", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nnot base64!", &[0x99, 0xff], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
-            assert_eq!(fingerprints(none), Vec::<String>::new(), "{none:?}");
+    fn a_key_of_gpgs() {
+        let keys = read(KEY.as_bytes()).unwrap();
+        assert_eq!((keys.fingerprints.as_slice(), keys.armoured), (&["7762B0A43F40E3854F0369E460B011E5A5728B37".to_owned()][..], true));
+        let bare = unarmoured(KEY.split(BEGIN).nth(1).unwrap().split(END).next().unwrap()).unwrap();
+        assert_eq!(read(&bare), Some(Keys { armoured: false, ..keys }));
+        assert_eq!(read(&bare[..bare.len() - 1]), None);
+    }
+
+    #[test]
+    fn what_is_no_key() {
+        for bytes in [&b""[..], b"<html>404</html>", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nnot base64!\n-----END PGP PUBLIC KEY BLOCK-----\n", &[0x94, 0x01, 0x04]] {
+            assert_eq!(read(bytes), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
         }
     }
 }

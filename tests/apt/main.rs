@@ -16,10 +16,14 @@ mod debian;
 mod repo;
 #[path = "../support/untested.rs"]
 mod untested;
+#[path = "../support/web.rs"]
+mod web;
 
 mod accounts;
 mod clones;
+mod downloads;
 mod locks;
 mod packages;
 mod past;
+mod repositories;
 mod secured;

@@ -10,7 +10,7 @@ const SUITE: &str = "trixie";
 const INCLUDE: &str = "openssh-server,cron,systemd-sysv,dbus";
 const NAME: &str = "debian-13";
 /// What some resources tell, and no minimal Debian has.
-const TOOLS: &str = "git,unzip,xz-utils,zstd,curl,ca-certificates,gpg";
+const TOOLS: &str = "git,unzip,xz-utils,zstd,curl,ca-certificates,gpg,busybox";
 
 /// What is missing here, if these tests cannot run.
 fn missing() -> Option<&'static str> {
