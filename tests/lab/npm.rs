@@ -25,7 +25,7 @@ fn has_npm(node: &str) {
         let found = std::process::Command::new("sh").args(["-c", &format!("readlink -f \"$(command -v {what})\"")]).output().unwrap();
         let found = String::from_utf8(found.stdout).unwrap().trim().to_owned();
         let from = if what == "npm" { found.strip_suffix("/bin/npm-cli.js").unwrap_or_else(|| panic!("npm is at {found}")).to_owned() } else { found };
-        does(&["cp", "--quiet", &from, &format!("{}:/opt/npm/{to}", container(node))]);
+        assert!(std::process::Command::new("cp").arg("-rL").arg(from).arg(root(node).join("opt/npm").join(to)).status().unwrap().success());
     }
 }
 
