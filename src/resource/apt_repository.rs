@@ -273,7 +273,7 @@ impl Resource for Repository {
             Some(source) => Manner::default().look(&self.path(), source, &mut probes),
             None => probes.extend(["sources.list.d/{}.sources", "keyrings/{}.asc", "keyrings/{}.gpg"].map(|file| stat(&format!("/etc/apt/{}", file.replace("{}", &self.name))))),
         }
-        for (path, key) in &self.key {
+        if let Some((path, key)) = &self.key {
             Manner::default().look(path, key, &mut probes);
         }
         probes

@@ -44,6 +44,7 @@ const ROWS: &[Row] = &[
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
     // The lab's kernel has no NFS: what is mounted here stands for it.
     ("mount", "all", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=1m,mode=0750\"}", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=2m,nosuid,mode=0750\"}"),
+    ("wait_for", "all", "{path: /srv/lab/copied}", "{path: /srv/lab/nothing, state: absent}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
 ];
 
@@ -114,7 +115,7 @@ fn clean() {
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Nodes have no git, and nothing to
     // download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["reboot", "boot_config", "get_url", "git", "swap"]).collect();
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["reboot", "boot_config", "get_url", "git", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 
