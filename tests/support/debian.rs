@@ -121,7 +121,7 @@ impl Debian {
     /// A node on which dnf is the package manager, not apt.
     pub fn with_dnf() -> Option<Debian> {
         let node = Self::enter("sshd", base::DNF)?;
-        node.by_hand("cd /usr/bin && rm apt-get dpkg-query dpkg; echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros; rpm --initdb; rm -f /etc/yum.repos.d/*; mkdir -p /etc/yum.repos.d");
+        node.by_hand("cd /usr/bin && rm apt-get apt-cache dpkg-query dpkg; echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros; rpm --initdb; rm -f /etc/yum.repos.d/*; mkdir -p /etc/yum.repos.d");
         Some(node)
     }
 
