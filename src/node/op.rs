@@ -235,6 +235,9 @@ pub struct ToolOp {
     pub brings: Vec<String>,
     /// It may be that nobody can log in any more after it.
     pub cuts_line: bool,
+    /// It only asks, and waits for the answer: nothing is another after it.
+    #[serde(default)]
+    pub asks: bool,
 }
 
 /// Which way something turns.
@@ -314,6 +317,7 @@ impl Op {
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
             Op::Packages { lost: true, .. } => Grade::None,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
+            Op::Tool(tool) if tool.asks => Grade::Exact,
             Op::Tool(tool) if tool.undo.is_some() || tool.again => Grade::Equivalent,
             Op::Tool(_) => Grade::None,
             Op::Run { undo: Some(_), .. } => Grade::Named,

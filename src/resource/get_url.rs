@@ -4,7 +4,7 @@ use super::attrs::{GROUP, MODE, OWNER, Wish, answered, clean, parent, stat, wron
 use super::put::{FRESH, FRESH_SECRET};
 use super::tool::script;
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, attrs};
-use crate::lang::{Diagnostics, Value};
+use crate::lang::{Diagnostic, Diagnostics, Value};
 use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::{Attrs, Depth, File, Node};
 use crate::node::{Command, Op, Probe, World};
@@ -48,7 +48,10 @@ struct GetUrl {
     url: String,
     dest: String,
     sum: Option<String>,
-    headers: Vec<(String, String)>,
+    /// As wget's options.
+    headers: Vec<String>,
+    /// As lines of curl's configuration.
+    config: Vec<String>,
     timeout: i64,
     wish: Wish,
     /// The URL or a header is.
@@ -82,20 +85,33 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         }
         hex
     });
-    let headers: Vec<(String, String)> = args.map("headers").into_iter().collect();
-    let token = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-    if headers.iter().any(|(name, value)| !token(name) || value.chars().any(char::is_control)) {
-        refuse("headers", "a header is a word and a text without line breaks".into(), "write them as `{Accept: application/octet-stream}`");
-    }
     let timeout = args.values.get("timeout").and_then(Value::as_int).unwrap_or(30);
     if timeout < 1 {
         refuse("timeout", "`timeout` leaves no time".into(), "write it like `30s`, or leave it out");
     }
-    problems.into_result(Box::new(GetUrl { url, dest, sum, headers, timeout, wish: Wish::from_args(args), secret }) as Box<dyn Resource>)
+    let (headers, config) = match header_config(args) {
+        Ok(both) => both,
+        Err(problem) => {
+            problems.push(problem);
+            Default::default()
+        }
+    };
+    problems.into_result(Box::new(GetUrl { url, dest, sum, headers, config, timeout, wish: Wish::from_args(args), secret }) as Box<dyn Resource>)
+}
+
+/// The `headers`: as wget's options, and as lines of curl's configuration.
+pub(super) fn header_config(args: &Args) -> Result<(Vec<String>, Vec<String>), Diagnostic> {
+    let headers = args.map("headers");
+    let token = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if headers.iter().any(|(name, value)| !token(name) || value.chars().any(char::is_control)) {
+        return Err(wrong(args, "headers", "a header is a word and a text without line breaks", "", "write them as `{Accept: application/octet-stream}`"));
+    }
+    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    Ok((lines.iter().map(|line| format!("--header={line}")).collect(), lines.iter().map(|line| format!("header = {}", quoted(line))).collect()))
 }
 
 /// A text between quotes as curl's configuration has it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
@@ -130,13 +146,12 @@ impl GetUrl {
 
     fn download(&self, to: &str, attrs: &Attrs, tool: &str) -> ToolOp {
         let mut config = vec![format!("url = {}", quoted(&self.url))];
-        config.extend(self.headers.iter().map(|(name, value)| format!("header = {}", quoted(&format!("{name}: {value}")))));
+        config.extend(self.config.iter().cloned());
         let (mode, timeout) = (format!("{:04o}", attrs.mode), self.timeout.to_string());
         let url = if self.secret { "the URL" } else { &self.url };
         let mut words = vec![url, to, tool, self.sum.as_deref().unwrap_or_default(), &mode, &attrs.owner, &attrs.group, &timeout];
-        let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("--header={name}: {value}")).collect();
         if tool == "wget" {
-            words.extend(headers.iter().map(String::as_str));
+            words.extend(self.headers.iter().map(String::as_str));
         }
         let command = Command { stdin: Some(config.join("\n")), secret: self.secret, ..script(include_str!("scripts/get_url.sh"), &words) };
         let undo = Some(script("rm -f -- \"$1\" \"$1.part\"", &[to]));

@@ -7,6 +7,8 @@ pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
+pub mod boot_config;
+mod boot_text;
 pub mod command;
 mod compose_state;
 pub mod copy;
@@ -44,7 +46,11 @@ pub mod systemd_unit;
 pub mod template;
 pub mod timezone;
 mod tool;
+pub mod unarchive;
+pub mod uri;
 pub mod user;
+pub mod wait_for;
+mod waiting;
 pub mod words;
 
 pub use params::{Args, Loaded, Param, Ty};
@@ -173,6 +179,7 @@ pub static KINDS: &[&KindSpec] = &[
     &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
+    &boot_config::BOOT_CONFIG,
     &command::COMMAND,
     &copy::COPY,
     &cron::CRON,
@@ -196,7 +203,10 @@ pub static KINDS: &[&KindSpec] = &[
     &systemd_unit::SYSTEMD_UNIT,
     &template::TEMPLATE,
     &timezone::TIMEZONE,
+    &unarchive::UNARCHIVE,
+    &uri::URI,
     &user::USER,
+    &wait_for::WAIT_FOR,
 ];
 
 /// The kind called `name`.

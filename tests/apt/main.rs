@@ -20,7 +20,10 @@ mod untested;
 mod web;
 
 mod accounts;
+mod archives;
+mod checks;
 mod clones;
+mod dnf;
 mod downloads;
 mod locks;
 mod packages;

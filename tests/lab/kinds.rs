@@ -45,6 +45,7 @@ const ROWS: &[Row] = &[
     ("iptables", "systemd", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4711 -j DROP\", \"-t nat -A PREROUTING -p tcp --dport 4712 -j DNAT --to-destination 10.207.9.9:80\"]}", "{name: lab, rules: [\"-A INPUT -p tcp --dport 4713 -j DROP\"]}"),
     // The lab's kernel has no NFS: what is mounted here stands for it.
     ("mount", "all", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=1m,mode=0750\"}", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=2m,nosuid,mode=0750\"}"),
+    ("wait_for", "all", "{path: /srv/lab/copied}", "{path: /srv/lab/nothing, state: absent}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
     // Debian 12 has compose 1.
     ("docker_compose", "compose", "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: one}}",
@@ -119,7 +120,7 @@ fn clean() {
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs. Nodes have
     // no git, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "swap"]).collect();
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 

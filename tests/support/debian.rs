@@ -110,24 +110,31 @@ fn keygen(path: &Path) {
 impl Debian {
     /// A node without an init system. None where there can be none and none is demanded.
     pub fn start() -> Option<Debian> {
-        Self::enter("sshd", false)
+        Self::enter("sshd", None)
     }
 
     /// The same with git and other tools that a minimal Debian lacks.
     pub fn with_tools() -> Option<Debian> {
-        Self::enter("sshd", true)
+        Self::enter("sshd", base::TOOLS)
+    }
+
+    /// A node on which dnf is the package manager, not apt.
+    pub fn with_dnf() -> Option<Debian> {
+        let node = Self::enter("sshd", base::DNF)?;
+        node.by_hand("cd /usr/bin && rm apt-get apt-cache dpkg-query dpkg; echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros; rpm --initdb; rm -f /etc/yum.repos.d/*; mkdir -p /etc/yum.repos.d");
+        Some(node)
     }
 
     /// A node on which systemd runs.
     pub fn boot() -> Option<Debian> {
-        let node = Self::enter("init", false)?;
+        let node = Self::enter("init", None)?;
         // Not `running` but `degraded` is well enough; it is over with starting in either case.
         let _ = node.command("systemctl is-system-running --wait").output();
         Some(node)
     }
 
-    fn enter(how: &str, tools: bool) -> Option<Debian> {
-        let base = base::base(tools)?;
+    fn enter(how: &str, more: Option<(&str, &str)>) -> Option<Debian> {
+        let base = base::base(more)?;
         let site = Site::bare();
         let overlay = site.path("overlay");
         std::fs::create_dir_all(overlay.join("etc/ssh")).unwrap();

@@ -117,3 +117,33 @@ fn mounts_come_change_go_and_come_back() {
     let refused = node.site.expect(1, &["apply", "inventory.yaml", "--yes"]);
     assert!(refused.err.contains("nfs-common"), "{}", refused.err);
 }
+
+/// No Pi boots here: its files are, and what they say is the firmware's to judge.
+#[test]
+fn what_a_pi_is_told_at_boot_wants_a_reboot() {
+    let Some(node) = Debian::boot() else { return };
+    let (config, cmdline) = ("# mine\ndtparam=audio=on\n[cm4]\notg_mode=1\n", "console=tty1 root=PARTUUID=1-2 rootwait\n");
+    let task = "- boot_config: {overlays: [disable-bt], settings: {arm_64bit: 1}, cmdline: [cgroup_enable=memory]}";
+    node.site.tasks(task);
+    assert!(node.site.expect(1, &["apply", "inventory.yaml", "--yes"]).err.contains("no config.txt"));
+    node.by_hand("mkdir -p /boot/firmware");
+    std::fs::write(node.inside("/boot/firmware/config.txt"), config).unwrap();
+    std::fs::write(node.inside("/boot/firmware/cmdline.txt"), cmdline).unwrap();
+    let wanted = || node.inside("/run/reboot-required").exists();
+    let texts = || (node.text("/boot/firmware/config.txt"), node.text("/boot/firmware/cmdline.txt"));
+
+    node.fails(task);
+    assert_eq!((texts(), wanted()), ((config.to_owned(), cmdline.to_owned()), false));
+    let plan = node.site.expect(0, &["plan", "inventory.yaml"]);
+    assert!(plan.out.contains("guarded"), "{}", plan.out);
+    node.apply(task);
+    let after = (config.replace("audio=on\n", "audio=on\narm_64bit=1\ndtoverlay=disable-bt\n"), "console=tty1 root=PARTUUID=1-2 rootwait cgroup_enable=memory\n".to_owned());
+    assert_eq!((texts(), wanted()), (after, true));
+    node.has_nothing_to_do();
+    // Somebody else's line is not ours, ours is.
+    node.by_hand("echo gpu_mem=64 >>/boot/firmware/config.txt");
+    assert_eq!(node.site.run(&["drift", "inventory.yaml"]).code, 0);
+    node.by_hand("sed -i /disable-bt/d /boot/firmware/config.txt");
+    let drift = node.site.run(&["drift", "inventory.yaml"]);
+    assert!(drift.code == 2, "{}{}", drift.out, drift.err);
+}
