@@ -7,12 +7,15 @@ pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
 pub mod command;
+mod compose_images;
+mod compose_project;
 mod compose_state;
 pub mod copy;
 pub mod cron;
 mod cron_time;
 pub mod docker_compose;
 pub mod docker_engine;
+pub mod docker_image;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -20,6 +23,7 @@ pub mod edit;
 pub mod file;
 pub mod group;
 pub mod hostname;
+mod image_offer;
 pub mod lineinfile;
 mod names;
 mod openpgp;
@@ -166,6 +170,7 @@ pub static KINDS: &[&KindSpec] = &[
     &cron::CRON,
     &docker_compose::DOCKER_COMPOSE,
     &docker_engine::DOCKER_ENGINE,
+    &docker_image::DOCKER_IMAGE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &group::GROUP,

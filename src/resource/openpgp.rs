@@ -56,7 +56,7 @@ fn packet(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     } else {
         match *rest.first()? {
             short @ 0..=191 => (first & 0x3f, 1, usize::from(short)),
-            two @ 192..=223 => (first & 0x3f, 2, (usize::from(two) - 192 << 8) + number(1, 1)? + 192),
+            two @ 192..=223 => (first & 0x3f, 2, ((usize::from(two) - 192) << 8) + number(1, 1)? + 192),
             255 => (first & 0x3f, 5, number(1, 4)?),
             _ => return None,
         }

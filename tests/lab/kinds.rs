@@ -38,13 +38,16 @@ const ROWS: &[Row] = &[
     ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
+    ("docker_image", "docker", "\"traefik:v3\"", "\"traefik:v3\""),
+    ("docker_image", "docker", "\"verdaccio/verdaccio:6\"", "\"verdaccio/verdaccio:6\""),
+    ("docker_image", "docker", "{name: \"lab-also:1\", source: \"traefik:v3\"}", "{name: \"lab-also:1\", source: \"verdaccio/verdaccio:6\"}"),
     // Debian 12 has compose 1.
     ("docker_compose", "compose", "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: one}}",
      "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: two}}"),
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node")];
+const REFUSED: &[(&str, &str)] = &[("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -60,7 +63,7 @@ sort /etc/passwd /etc/shadow /etc/group
 hostname; cat /proc/sys/net/ipv4/ip_default_ttl
 [ ! -x /usr/bin/dpkg-query ] || dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
 [ ! -d /run/systemd/system ] || systemctl show -p LoadState -p ActiveState -p UnitFileState lab-unit
-! command -v docker >/dev/null || { docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}'; docker ps --all --format '{{.Names}} {{.State}} {{.Image}}'; docker ps --all --quiet | xargs -r docker inspect --format '{{.Name}} {{.Config.Env}} {{.Image}}'; } | sort
+! command -v docker >/dev/null || { docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}'; docker image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'; docker ps --all --format '{{.Names}} {{.State}} {{.Image}}'; docker ps --all --quiet | xargs -r docker inspect --format '{{.Name}} {{.Config.Env}} {{.Image}}'; } | sort
 ";
 
 pub enum Playbook {
@@ -101,7 +104,7 @@ fn state() -> BTreeMap<String, String> {
 fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
-            "systemctl disable --now lab-unit; docker compose --project-name lab down; docker network rm lab-net; rm -rf /srv/lab /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+            "systemctl disable --now lab-unit; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
              sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; rm -f /tmp/hosts; chmod 755 /home"]);
     }
 }
