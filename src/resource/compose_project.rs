@@ -134,7 +134,11 @@ impl Project {
         }
         let files = self.found(world)?;
         let wished = self.wished(state, &files, world)?;
-        let mut found = differences(&self.name, now, &wished, &self.recreate_on);
+        let mut then = now.clone();
+        for name in now.record.iter().flat_map(|record| &record.runs).map(|was| &was.name).filter(|name| world.ran(&image_offer::renewal(name)).is_some()) {
+            then.images.insert(name.clone(), "one that is not made yet".into());
+        }
+        let mut found = differences(&self.name, &then, &wished, &self.recreate_on);
         if found.says.is_empty() {
             return Ok(ops);
         }

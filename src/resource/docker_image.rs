@@ -7,7 +7,7 @@ use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, docker_networ
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn, sha256};
 use crate::node::probe::{Answer, Ran};
-use crate::node::{Command, Op, Probe, World};
+use crate::node::{Cause, Command, Op, Probe, World};
 
 /// The declaration.
 pub static DOCKER_IMAGE: KindSpec = KindSpec {
@@ -161,7 +161,7 @@ impl Image {
     fn told(&self, says: Vec<String>, now: &Seen, command: Command, after: Ran) -> Vec<Op> {
         let turn = if now.id == "none" { Turn::Create } else { Turn::Change };
         let undo = Some(self.script("back", &[&self.name, &now.id]));
-        vec![Op::Tool(ToolOp { says, turn, command, undo, answers: vec![(self.question(), after)], ..ToolOp::default() })]
+        vec![Op::Tool(ToolOp { says, turn, command, undo, answers: vec![(self.question(), after), (image_offer::renewal(&self.name), Ran::default())], ..ToolOp::default() })]
     }
 
     fn built(&self, world: &World, now: &Seen, path: &str, options: &[String]) -> Vec<Op> {
@@ -240,6 +240,9 @@ impl Resource for Image {
                     return Err(world.opaque(Some(path)).map_or_else(|| Block::Unmet(crate::node::Need::Dir(path.clone())), Block::Later));
                 }
                 Ok(self.built(world, &now, path, options))
+            }
+            (From::Image(source), _) if world.ran(&image_offer::renewal(source)).is_some() && world.ran(&image_offer::renewal(&self.name)).is_none() => {
+                Err(Block::Later(Cause(format!("the image {source}"))))
             }
             (From::Image(source), id) if id.as_deref().is_none_or(|id| id == "none") => {
                 Err(world.changed().map_or_else(|| Block::refused(format!("there is no image {source} on the node"), "pull or build it by a task before this one"), Block::Later))

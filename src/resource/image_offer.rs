@@ -1,7 +1,7 @@
 //! Whether an image has anything for the node, before anything is done: one that has not would be pulled and then not run.
 
 use super::Block;
-use super::tool::script;
+use super::tool::{command, script};
 use crate::node::{Command, World};
 
 /// An image that is to be pulled, and for which platform, where that is not the node's own.
@@ -23,6 +23,12 @@ pub(super) fn question(wanted: &[Wanted], user: Option<&String>) -> Command {
 pub(super) fn is_name(image: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.chars().all(good) && !image.contains("..") && !image.contains("//")
+}
+
+/// What nobody asks: that it is answered says that a task before makes the image anew, whoever asks by what name it is known then.
+pub(super) fn renewal(image: &str) -> Command {
+    let tagged = image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    command(["docker", "image", "inspect", if tagged { image.to_owned() } else { format!("{image}:latest") }.as_str()])
 }
 
 /// What could not be asked, in words.

@@ -7,7 +7,7 @@ digest() { (cd -- "$1" 2>/dev/null && find . -type f -exec sha256sum {} + | LC_A
 look() {
   command -v docker >/dev/null 2>&1 || exit 127
   said=$(docker image inspect --format 'image {{.Id}}
-label {{index .Config.Labels "homelab.context"}}{{range .RepoDigests}}
+label {{with .Config.Labels}}{{index . "homelab.context"}}{{end}}{{range .RepoDigests}}
 digest {{.}}{{end}}' "$1" 2>&1) || case $said in
   *[Nn]"o such image"* | *"not found"*) said='image none' ;;
   *) printf '%s\n' "$said" >&2; exit 1 ;;
