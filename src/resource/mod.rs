@@ -10,12 +10,15 @@ pub mod blockinfile;
 pub mod boot_config;
 mod boot_text;
 pub mod command;
+mod compose_images;
+mod compose_project;
 mod compose_state;
 pub mod copy;
 pub mod cron;
 mod cron_time;
 pub mod docker_compose;
 pub mod docker_engine;
+pub mod docker_image;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -26,6 +29,7 @@ pub mod get_url;
 pub mod git;
 pub mod group;
 pub mod hostname;
+mod image_offer;
 pub mod iptables;
 mod iptables_rule;
 pub mod lineinfile;
@@ -185,6 +189,7 @@ pub static KINDS: &[&KindSpec] = &[
     &cron::CRON,
     &docker_compose::DOCKER_COMPOSE,
     &docker_engine::DOCKER_ENGINE,
+    &docker_image::DOCKER_IMAGE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &get_url::GET_URL,

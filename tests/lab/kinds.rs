@@ -47,13 +47,16 @@ const ROWS: &[Row] = &[
     ("mount", "all", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=1m,mode=0750\"}", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=2m,nosuid,mode=0750\"}"),
     ("wait_for", "all", "{path: /srv/lab/copied}", "{path: /srv/lab/nothing, state: absent}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
+    ("docker_image", "docker", "\"traefik:v3\"", "\"traefik:v3\""),
+    ("docker_image", "docker", "\"verdaccio/verdaccio:6\"", "\"verdaccio/verdaccio:6\""),
+    ("docker_image", "docker", "{name: \"lab-also:1\", source: \"traefik:v3\"}", "{name: \"lab-also:1\", source: \"verdaccio/verdaccio:6\"}"),
     // Debian 12 has compose 1.
     ("docker_compose", "compose", "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: one}}",
      "{project_src: /srv/lab, definition: {services: {web: {image: \"traefik:v3\", stop_signal: SIGKILL, environment: {A: \"${A}\"}}}}, env: {A: two}}"),
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("iptables", "`iptables`")];
+const REFUSED: &[(&str, &str)] = &[("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -70,7 +73,7 @@ hostname; cat /proc/sys/net/ipv4/ip_default_ttl; grep ' /srv/lab' /proc/mounts
 [ ! -x /usr/bin/dpkg-query ] || dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n'
 [ ! -d /run/systemd/system ] || systemctl show -p LoadState -p ActiveState -p UnitFileState lab-unit
 ! command -v iptables-save >/dev/null || iptables-save | grep -e '^\*' -e HL_lab
-! command -v docker >/dev/null || { docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}'; docker ps --all --format '{{.Names}} {{.State}} {{.Image}}'; docker ps --all --quiet | xargs -r docker inspect --format '{{.Name}} {{.Config.Env}} {{.Image}}'; } | sort
+! command -v docker >/dev/null || { docker network ls --format '{{.Name}} {{.Driver}} {{.Internal}}'; docker image ls --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}'; docker ps --all --format '{{.Names}} {{.State}} {{.Image}}'; docker ps --all --quiet | xargs -r docker inspect --format '{{.Name}} {{.Config.Env}} {{.Image}}'; } | sort
 ";
 
 pub enum Playbook {
@@ -111,7 +114,7 @@ fn state() -> BTreeMap<String, String> {
 fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
-            "systemctl disable --now lab-unit; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+            "systemctl disable --now lab-unit; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
              sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; sed '/lab-ram/d' /etc/fstab >/tmp/hosts && cat /tmp/hosts >/etc/fstab; rm -f /tmp/hosts; chmod 755 /home"]);
     }
 }
