@@ -26,10 +26,13 @@ impl World {
 
     /// Lets `op` take effect in the planned world.
     pub fn effect(&mut self, op: &Op) {
-        self.changed = Some(Cause(match op {
-            Op::Put { path, .. } | Op::Mkdir { path, .. } | Op::Attr { path, .. } | Op::Link { path, .. } | Op::Remove { path } => path.clone(),
-            _ => "an earlier task".to_owned(),
-        }));
+        // What only asks leaves things as they are.
+        if !matches!(op, Op::Tool(tool) if tool.asks) {
+            self.changed = Some(Cause(match op {
+                Op::Put { path, .. } | Op::Mkdir { path, .. } | Op::Attr { path, .. } | Op::Link { path, .. } | Op::Remove { path } => path.clone(),
+                _ => "an earlier task".to_owned(),
+            }));
+        }
         match op {
             Op::Put { path, content, mode, owner, group, .. } => {
                 let before = self.path(path);
@@ -141,6 +144,7 @@ impl World {
             Op::Reboot { .. } => self.providers.push(Provider { cause: Cause("reboot".into()), only: Some(vec!["/run".into(), "/tmp".into()]) }),
             Op::Tool(tool) => {
                 self.rans.extend(tool.answers.iter().cloned());
+                self.paths.extend(tool.makes.iter().cloned());
                 if !tool.brings.is_empty() {
                     let cause = Cause(tool.says.first().cloned().unwrap_or_default());
                     self.providers.push(Provider { cause, only: Some(tool.brings.clone()) });

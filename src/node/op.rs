@@ -1,7 +1,7 @@
 //! The acts: what can be done to a node, from a closed set. Each has an effect on the [`World`](super::World) and a grade
 //! that says how exactly it can be undone; the runtime derives the undo from the before-image.
 
-use super::probe::{Account, Attrs, Command, File, Ran};
+use super::probe::{Account, Attrs, Command, File, Node, Ran};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ pub struct Content {
     pub sha256: String,
     /// Must never be shown.
     pub secret: bool,
+    /// A program of homelab's own: a plan does not spell it out.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// What it is, wherever it is kept: two controllers that would put the same bytes agree.
@@ -228,10 +231,16 @@ pub struct ToolOp {
     pub again: bool,
     /// Questions, with what will be answered.
     pub answers: Vec<(Command, Ran)>,
+    /// What will be at paths.
+    #[serde(default)]
+    pub makes: Vec<(String, Node)>,
     /// Paths that it brings, each with all below it.
     pub brings: Vec<String>,
     /// It may be that nobody can log in any more after it.
     pub cuts_line: bool,
+    /// It only asks, and waits for the answer: nothing is another after it.
+    #[serde(default)]
+    pub asks: bool,
 }
 
 /// Which way something turns.
@@ -311,6 +320,7 @@ impl Op {
             Op::Unit { .. } | Op::DaemonReload => Grade::Exact,
             Op::Packages { lost: true, .. } => Grade::None,
             Op::Packages { .. } | Op::Group { .. } | Op::User(_) => Grade::Equivalent,
+            Op::Tool(tool) if tool.asks => Grade::Exact,
             Op::Tool(tool) if tool.undo.is_some() || tool.again => Grade::Equivalent,
             Op::Tool(_) => Grade::None,
             Op::Run { undo: Some(_), .. } => Grade::Named,
@@ -329,7 +339,12 @@ impl Content {
     /// A content in memory.
     pub fn inline(bytes: impl Into<Vec<u8>>, secret: bool) -> Self {
         let bytes = bytes.into();
-        Content { size: bytes.len() as u64, sha256: sha256(&bytes), body: Body::Inline(bytes.into()), secret }
+        Content { size: bytes.len() as u64, sha256: sha256(&bytes), body: Body::Inline(bytes.into()), secret, own: false }
+    }
+
+    /// A program of homelab's own.
+    pub fn own(text: impl Into<Vec<u8>>) -> Self {
+        Content { own: true, ..Content::inline(text, false) }
     }
 
     pub(super) fn as_file(&self, attrs: Attrs) -> File {

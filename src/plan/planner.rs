@@ -1,6 +1,6 @@
 //! Folds a host's steps over its world: what each would change, seen through what the earlier ones will have changed.
 
-use super::detail::describe;
+use super::detail::{Detail, describe};
 use super::{Change, Line, Mark, Outcome};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::op::{ToolOp, Turn};
@@ -171,6 +171,7 @@ fn plan_resource(resource: &dyn Resource, become_: bool, handler: bool, world: &
     // The effects of a change that cannot be are not to be believed: take them back on an unmet need.
     // One op alone has no effect before its needs are judged, and a copy for each of a thousand changes would be quadratic.
     let before = (change.ops.len() > 1).then(|| world.clone());
+    let several = change.ops.iter().filter(|op| matches!(op, Op::Put { .. })).count() > 1;
     for op in &change.ops {
         for need in op.needs() {
             match world.need(&need) {
@@ -185,6 +186,11 @@ fn plan_resource(resource: &dyn Resource, become_: bool, handler: bool, world: &
                     return Err(Block::Unmet(need));
                 }
             }
+        }
+        if let Op::Put { path, .. } = op
+            && several
+        {
+            change.details.push(Detail::Words { text: format!("{path}:") });
         }
         change.details.extend(describe(op, world));
         world.effect(op);

@@ -182,5 +182,5 @@ fn streamed(path: &Path) -> std::io::Result<Content> {
         size += n as u64;
     }
     let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Content { body: Body::Local(path.to_owned()), size, sha256, secret: false })
+    Ok(Content { body: Body::Local(path.to_owned()), size, sha256, secret: false, own: false })
 }

@@ -200,8 +200,7 @@ fn or_none(text: &str) -> &str {
 
 /// Enough of an image's number to tell it from others.
 fn short(id: &str) -> &str {
-    let hex = id.strip_prefix("sha256:").unwrap_or(id);
-    hex.get(..12).unwrap_or(hex)
+    id.strip_prefix("sha256:").map_or(id, |hex| hex.get(..12).unwrap_or(hex))
 }
 
 #[cfg(test)]

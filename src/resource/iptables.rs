@@ -253,7 +253,7 @@ impl Rules {
 
 /// What is put on the node to load all rules at boot.
 fn loader() -> Content {
-    Content::inline(format!("{SCRIPT}\nhl_all\n"), false)
+    Content::own(format!("{SCRIPT}\nhl_all\n"))
 }
 
 impl Resource for Rules {

@@ -1,41 +1,62 @@
-//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O, no shell.
+//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O; scripts for tools of the node are in `scripts/`.
 //!
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
 pub mod blockinfile;
+pub mod boot_config;
+mod boot_text;
 pub mod command;
+mod compose_images;
+mod compose_project;
 mod compose_state;
 pub mod copy;
 pub mod cron;
 mod cron_time;
 pub mod docker_compose;
+pub mod docker_engine;
+pub mod docker_image;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
 pub mod edit;
 pub mod file;
+mod fstab;
+pub mod get_url;
+pub mod git;
 pub mod group;
 pub mod hostname;
+mod image_offer;
 pub mod iptables;
 mod iptables_rule;
 pub mod kubernetes;
 mod kubernetes_object;
 pub mod lineinfile;
+pub mod modprobe;
+pub mod mount;
+mod mounted;
 mod names;
+mod openpgp;
 pub mod package;
 pub mod params;
 pub mod put;
 pub mod reboot;
 pub mod service;
 mod ssh_key;
+pub mod swap;
 pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
+pub mod timezone;
 mod tool;
+pub mod unarchive;
+pub mod uri;
 pub mod user;
+pub mod wait_for;
+mod waiting;
 pub mod words;
 
 pub use params::{Args, Loaded, Param, Ty};
@@ -161,26 +182,39 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
+    &boot_config::BOOT_CONFIG,
     &command::COMMAND,
     &copy::COPY,
     &cron::CRON,
     &docker_compose::DOCKER_COMPOSE,
+    &docker_engine::DOCKER_ENGINE,
+    &docker_image::DOCKER_IMAGE,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
+    &get_url::GET_URL,
+    &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
     &iptables::IPTABLES,
     &kubernetes::KUBERNETES,
     &lineinfile::LINEINFILE,
+    &modprobe::MODPROBE,
+    &mount::MOUNT,
     &package::PACKAGE,
     &reboot::REBOOT,
     &service::SERVICE,
+    &swap::SWAP,
     &sysctl::SYSCTL,
     &systemd_unit::SYSTEMD_UNIT,
     &template::TEMPLATE,
+    &timezone::TIMEZONE,
+    &unarchive::UNARCHIVE,
+    &uri::URI,
     &user::USER,
+    &wait_for::WAIT_FOR,
 ];
 
 /// The kind called `name`.

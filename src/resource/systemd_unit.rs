@@ -266,11 +266,11 @@ impl Resource for Unit {
 
     fn look(&self) -> Vec<Probe> {
         let depth = Depth::Text { unless: self.content.as_ref().map(|content| content.sha256.clone()) };
-        let mut probes = vec![
-            Probe::Path { path: self.path(), depth },
-            Probe::Unit { name: self.name.clone() },
-            Probe::Path { path: DIR.into(), depth: Depth::Stat },
-        ];
+        let mut probes = vec![Probe::Path { path: self.path(), depth }, Probe::Path { path: DIR.into(), depth: Depth::Stat }];
+        // A template is no unit: systemd says nothing of it, and then nothing of those that are asked with it.
+        if !self.name.contains("@.") {
+            probes.push(Probe::Unit { name: self.name.clone() });
+        }
         probes.extend(self.dir().map(|path| Probe::Path { path, depth: Depth::Stat }));
         probes
     }

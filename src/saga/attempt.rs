@@ -115,14 +115,18 @@ impl HostRun {
         for act in acts {
             let label = self.on.plan.lines[act.line].label.clone();
             let mut ran = None;
-            for (number, _) in act.ops() {
+            for (number, op) in act.ops() {
                 match done.get(&number) {
                     Some(Done::Ok(output)) => ran = output.clone().or(ran),
                     Some(Done::Failed(why, ran)) => {
                         self.set(act.line, StepEnd::Failed);
                         self.said(act.line, ran.as_ref());
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
-                        return Err(self.failed(&label, why));
+                        let last = ran.as_ref().and_then(|ran| ran.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()));
+                        return Err(match (op, last) {
+                            (Op::Tool(tool), Some(last)) if !tool.command.secret => self.failed(&label, &format!("{why}: {last}")),
+                            _ => self.failed(&label, why),
+                        });
                     }
                     None => {
                         self.set(act.line, StepEnd::Failed);

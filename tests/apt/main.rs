@@ -16,9 +16,17 @@ mod debian;
 mod repo;
 #[path = "../support/untested.rs"]
 mod untested;
+#[path = "../support/web.rs"]
+mod web;
 
 mod accounts;
+mod archives;
+mod checks;
+mod clones;
+mod dnf;
+mod downloads;
 mod locks;
 mod packages;
 mod past;
+mod repositories;
 mod secured;

@@ -19,6 +19,7 @@ mod tree;
 mod untested;
 
 mod disk;
+mod docker;
 mod facts;
 mod forward;
 mod guard;

@@ -113,6 +113,13 @@ impl Lab {
         Some(Lab { site })
     }
 
+    /// The shipped roles and their templates are the site's.
+    pub fn has_roles(&self) {
+        for (from, to) in [("playbooks/roles", "roles"), ("templates", "templates")] {
+            assert!(Command::new("cp").arg("-r").arg(repo().join(from)).arg(self.site.path(to)).status().unwrap().success());
+        }
+    }
+
     /// A repository of packages made here, of which the lists are there already; nothing comes from a network.
     pub fn offers_packages(&self, nodes: &[&str]) {
         let dir = self.site.path("packages");

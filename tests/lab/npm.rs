@@ -1,6 +1,6 @@
 //! Scenario D: a private npm registry by the shipped roles: the real Verdaccio in a container, and real npm clients on two other nodes.
 
-use crate::nodes::{Lab, by_hand, comes_back, container, does, docker, repo, root, until};
+use crate::nodes::{Lab, by_hand, comes_back, container, does, docker, root, until};
 use std::process::Output;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn has_npm(node: &str) {
         let found = std::process::Command::new("sh").args(["-c", &format!("readlink -f \"$(command -v {what})\"")]).output().unwrap();
         let found = String::from_utf8(found.stdout).unwrap().trim().to_owned();
         let from = if what == "npm" { found.strip_suffix("/bin/npm-cli.js").unwrap_or_else(|| panic!("npm is at {found}")).to_owned() } else { found };
-        does(&["cp", "--quiet", &from, &format!("{}:/opt/npm/{to}", container(node))]);
+        assert!(std::process::Command::new("cp").arg("-rL").arg(from).arg(root(node).join("opt/npm").join(to)).status().unwrap().success());
     }
 }
 
@@ -52,10 +52,7 @@ fetch(process.argv[1] + \"/-/user/org.couchdb.user:lab\", {method: \"PUT\", head
 #[test]
 fn a_package_of_more_than_ten_megabytes_is_published_and_installed() {
     let Some(lab) = Lab::up() else { return };
-    for dir in ["roles", "templates"] {
-        let from = repo().join(if dir == "roles" { "playbooks/roles" } else { dir });
-        assert!(std::process::Command::new("cp").arg("-r").arg(from).arg(lab.site.path(dir)).status().unwrap().success());
-    }
+    lab.has_roles();
     let nodes = ["trixie", PUBLISHER, CLIENT];
     by_hand("trixie", "docker rm -f verdaccio >/dev/null 2>&1; rm -rf /srv/verdaccio");
     for node in [PUBLISHER, CLIENT] {

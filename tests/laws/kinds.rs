@@ -2,7 +2,7 @@
 
 use crate::node::{Node, on_each_shell};
 
-on_each_shell!(files_keep_the_laws the_kernel_and_commands_keep_the_laws what_a_node_cannot_carry_is_refused);
+on_each_shell!(archives_keep_the_laws files_keep_the_laws the_kernel_and_commands_keep_the_laws what_a_node_cannot_carry_is_refused);
 
 const MADE: &str = r#"
 - file: {path: /srv/deep/er, state: directory, mode: 0750}
@@ -75,6 +75,23 @@ fn files_keep_the_laws(shell: &str) {
     assert!(!node.site.inside("pi", "/srv/deep").exists());
 }
 
+fn archives_keep_the_laws(shell: &str) {
+    let node = Node::new(shell);
+    node.site.write("one/app/file", "one\n");
+    node.site.write("two/app/file", "two\n");
+    node.site.write("two/app/deep/er", "deeper\n");
+    for name in ["one", "two"] {
+        let tar = std::process::Command::new("tar").arg("-C").arg(node.site.path(name)).arg("-cf").arg(node.site.path(&format!("{name}.tar"))).arg("app").status();
+        assert!(tar.unwrap().success());
+    }
+    node.apply("- file: {path: /srv/unpacked, state: directory}");
+    let tasks = |name: &str| format!("- copy: {{dest: /srv/app.tar, src: {name}.tar}}\n- unarchive: {{src: /srv/app.tar, dest: /srv/unpacked, strip_components: 1}}\n");
+    node.keeps_the_laws(&tasks("one"));
+    assert_eq!(node.site.text("/srv/unpacked/file"), "one\n");
+    node.keeps_the_laws(&tasks("two"));
+    assert_eq!((node.site.text("/srv/unpacked/file"), node.site.text("/srv/unpacked/deep/er")), ("two\n".into(), "deeper\n".into()));
+}
+
 fn the_kernel_and_commands_keep_the_laws(shell: &str) {
     let node = Node::new(shell);
     node.apply("- copy: {dest: /srv/first, content: \"so that there is a node\\n\"}");
@@ -93,6 +110,8 @@ fn the_kernel_and_commands_keep_the_laws(shell: &str) {
   command: {argv: [cat, /etc/hostname], read_only: true}
   register: said
 - copy: {dest: /srv/said, content: "{{ said.stdout }}\n"}
+- wait_for: {path: /srv/made}
+- wait_for: {port: 1, state: stopped}
 "#;
     node.keeps_the_laws(made);
     assert_eq!(node.site.text("/etc/hostname"), "first\n");

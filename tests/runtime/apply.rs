@@ -327,7 +327,7 @@ fn a_large_file_is_streamed_and_arrives_whole() {
     let digest: String = sha2::Digest::finalize(hash).iter().map(|b| format!("{b:02x}")).collect();
     for sh in ALL {
         let node = Box_::new(sh);
-        let content = Content { body: Body::Local(source.path().to_owned()), size: (mib as u64) << 20, sha256: digest.clone(), secret: false };
+        let content = Content { body: Body::Local(source.path().to_owned()), size: (mib as u64) << 20, sha256: digest.clone(), secret: false, own: false };
         let op = Op::Put { path: node.at("large"), content, mode: 0o600, owner: None, group: None, validate: None };
         let mut session = node.connect();
         session.begin("r1");
@@ -344,7 +344,7 @@ fn a_large_file_is_streamed_and_arrives_whole() {
 #[test]
 fn what_arrived_wrong_is_found_before_the_first_act() {
     let node = Box_::new(Sh::Dash);
-    let content = Content { body: Body::Inline(Arc::new(b"not this".to_vec())), size: 8, sha256: sha256(b"this"), secret: false };
+    let content = Content { body: Body::Inline(Arc::new(b"not this".to_vec())), size: 8, sha256: sha256(b"this"), secret: false, own: false };
     let op = Op::Put { path: node.at("x"), content, mode: 0o600, owner: None, group: None, validate: None };
     let mut session = node.connect();
     session.begin("r1");

@@ -39,6 +39,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Op::Mkdir { path: "/var/spool/cron".into(), mode: 0o755, owner: None, group: None },
             Op::Mkdir { path: "/var/spool/cron/crontabs".into(), mode: 0o755, owner: None, group: None },
             Op::Group { name: "oldgroup".into(), present: true, gid: Some(7001), system: false },
+            Op::Group { name: "own".into(), present: true, gid: Some(7002), system: false },
             Op::User(UserOp { name: "old".into(), present: true, uid: Some(7001), group: Some("oldgroup".into()), home: Some("/home/old one".into()), shell: Some("/bin/sh".into()), create_home: true, password: Some("$6$salt$hash".into()), ..UserOp::default() }),
             Op::Crontab { user: "old".into(), text: Some("1 2 * * * echo before\n".into()) },
         ];
@@ -55,6 +56,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Probe::Hostname,
             Probe::Run(shell("ls -d /home/* /tmp/made-* 2>/dev/null; cat /etc/group; ls -ld '/home/old one'")),
             Probe::Sysctl { key: "net.ipv4.tcp_keepalive_time".into() },
+            Probe::Group { name: "own".into() },
         ];
         let before = session.look(&probes, false).answers;
         assert!(matches!(&before[&probes[2]], Answer::User(Some(u)) if u.password.as_deref() == Some("$6$salt$hash")), "{sh:?} {before:?}");
@@ -75,6 +77,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
         }
         ops.push(Op::Sysctl { key: "net.ipv4.tcp_keepalive_time".into(), value: "600".into() });
         ops.push(Op::User(UserOp { name: "old".into(), present: true, exists: true, comment: Some("changed".into()), groups: Some(vec!["app".into()]), home: Some("/srv".into()), password: Some("!".into()), ..UserOp::default() }));
+        ops.push(Op::User(UserOp { name: "own".into(), present: true, uid: Some(7003), ..UserOp::default() }));
         session.begin("r1");
         session.perform(&numbered(&ops)).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
         let after = session.look(&probes, false).answers;
@@ -124,6 +127,27 @@ fn a_parameter_that_cannot_be_written_fails_and_leaves_nothing_to_take_back() {
         assert!(frames.iter().any(|f| f.tag == "op" && f.field(1) == "failed"), "{sh:?} {frames:?}");
         let frames = session.unwind("r1");
         assert!(frames.iter().any(|f| f.tag == "undone") && !frames.iter().any(|f| f.tag == "stuck"), "{sh:?} {frames:?}");
+        session.close();
+    }
+}
+
+#[test]
+fn a_crontab_that_cannot_be_kept_is_not_touched() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        // Its own in place of the machine's.
+        let (tool, tab) = (node.bin().join("crontab"), node.at("tab"));
+        let _ = std::fs::remove_file(&tool);
+        std::fs::write(&tool, format!("#!/bin/sh\nfor a; do :; done\ncase $a in -l) cat {tab} ;; -r) rm {tab} ;; *) cat >{tab} ;; esac\n")).unwrap();
+        std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(&tab, "1 2 * * * echo before\n").unwrap();
+        let mut session = node.connect();
+        session.begin("r1");
+        // As on a full disk.
+        std::fs::create_dir(node.state().join("runs/r1/before/1.cron")).unwrap();
+        session.perform(&[(1, &Op::Crontab { user: "me".into(), text: Some("3 4 * * * echo after\n".into()) })]).unwrap_err();
+        session.unwind("r1");
+        assert_eq!(std::fs::read_to_string(&tab).unwrap(), "1 2 * * * echo before\n", "{sh:?}");
         session.close();
     }
 }

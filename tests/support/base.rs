@@ -9,6 +9,11 @@ const SUITE: &str = "trixie";
 /// A node that one can log in to, with cron, and with an init system that a container can boot.
 const INCLUDE: &str = "openssh-server,cron,systemd-sysv,dbus";
 const NAME: &str = "debian-13";
+/// What some resources tell, and no minimal Debian has.
+pub const TOOLS: Option<(&str, &str)> = Some(("tools", "git,unzip,xz-utils,zstd,curl,ca-certificates,gpg,gpg-agent,busybox"));
+/// Another package manager, with what makes its packages.
+#[allow(dead_code)] // not in every binary
+pub const DNF: Option<(&str, &str)> = Some(("dnf", "dnf,rpm,createrepo-c"));
 
 /// What is missing here, if these tests cannot run.
 fn missing() -> Option<&'static str> {
@@ -21,8 +26,8 @@ fn missing() -> Option<&'static str> {
     None
 }
 
-/// The root. None, with a line that says so, where it cannot be had or was not asked for.
-pub fn base() -> Option<PathBuf> {
+/// The root; with `more`, another one that has these packages too. None, with a line that says so, where it cannot be had or was not asked for.
+pub fn base(more: Option<(&str, &str)>) -> Option<PathBuf> {
     if std::env::var_os("HOMELAB_TEST_QUICK").is_some_and(|value| value == "1") {
         eprintln!("NOT TESTED: HOMELAB_TEST_QUICK=1");
         return None;
@@ -36,14 +41,18 @@ pub fn base() -> Option<PathBuf> {
     std::fs::create_dir_all(&nodes).unwrap();
     let lock = File::create(nodes.join("lock")).unwrap();
     lock.lock().unwrap();
-    let (root, part) = (nodes.join(NAME), nodes.join(format!("{NAME}.part")));
+    let (name, include) = match more {
+        Some((name, packages)) => (format!("{NAME}-{name}"), format!("{INCLUDE},{packages}")),
+        None => (NAME.to_owned(), INCLUDE.to_owned()),
+    };
+    let (root, part) = (nodes.join(&name), nodes.join(format!("{name}.part")));
     if !root.exists() {
         let _ = std::fs::remove_dir_all(&part);
         eprintln!("making {}: about a minute, once", root.display());
         let log = File::create(nodes.join("log")).unwrap();
         let mirror = std::env::var("HOMELAB_TEST_MIRROR").unwrap_or_else(|_| "http://deb.debian.org/debian".to_owned());
         let done = Command::new("debootstrap")
-            .args(["--variant=minbase", &format!("--include={INCLUDE}"), SUITE])
+            .args(["--variant=minbase", &format!("--include={include}"), SUITE])
             .arg(&part)
             .arg(mirror)
             .stdin(Stdio::null())

@@ -110,19 +110,31 @@ fn keygen(path: &Path) {
 impl Debian {
     /// A node without an init system. None where there can be none and none is demanded.
     pub fn start() -> Option<Debian> {
-        Self::enter("sshd")
+        Self::enter("sshd", None)
+    }
+
+    /// The same with git and other tools that a minimal Debian lacks.
+    pub fn with_tools() -> Option<Debian> {
+        Self::enter("sshd", base::TOOLS)
+    }
+
+    /// A node on which dnf is the package manager, not apt.
+    pub fn with_dnf() -> Option<Debian> {
+        let node = Self::enter("sshd", base::DNF)?;
+        node.by_hand("cd /usr/bin && rm apt-get apt-cache dpkg-query dpkg; echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros; rpm --initdb; rm -f /etc/yum.repos.d/*; mkdir -p /etc/yum.repos.d");
+        Some(node)
     }
 
     /// A node on which systemd runs.
     pub fn boot() -> Option<Debian> {
-        let node = Self::enter("init")?;
+        let node = Self::enter("init", None)?;
         // Not `running` but `degraded` is well enough; it is over with starting in either case.
         let _ = node.command("systemctl is-system-running --wait").output();
         Some(node)
     }
 
-    fn enter(how: &str) -> Option<Debian> {
-        let base = base::base()?;
+    fn enter(how: &str, more: Option<(&str, &str)>) -> Option<Debian> {
+        let base = base::base(more)?;
         let site = Site::bare();
         let overlay = site.path("overlay");
         std::fs::create_dir_all(overlay.join("etc/ssh")).unwrap();
@@ -180,6 +192,14 @@ impl Debian {
         let children = format!("/proc/{0}/task/{0}/children", node.child.id());
         node.init = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
         Some(node)
+    }
+
+    /// Has the directory `from` of this machine at `to` in the node.
+    pub fn lend(&self, from: &Path, to: &str) {
+        std::fs::create_dir_all(self.inside(to)).unwrap();
+        let to = format!("{}/root{to}", self.site.path("node").display());
+        let done = Command::new("nsenter").args(["-t", &self.init.to_string(), "-m", "mount", "--bind"]).arg(from).arg(to).status().unwrap();
+        assert!(done.success());
     }
 
     /// A path of the node, as seen from here.

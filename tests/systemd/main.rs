@@ -14,3 +14,5 @@ mod repo;
 mod untested;
 
 mod services;
+mod swapping;
+mod system;

@@ -29,8 +29,10 @@ h_tab() {
 }
 # number, user, then the text unless it is to go
 h_cron() {
-  y=$1
-  h_tab "$2" -l >"$R/before/$y.cron" 2>/dev/null && c=y || c=-
+  y=$1 c=-
+  x=$(h_tab "$2" -l 2>/dev/null && echo .)
+  # One that cannot be kept is not one that is not there.
+  if [ "$x" ]; then c=y; e=$({ printf %s "${x%.}" >"$R/before/$y.cron"; } 2>&1) || { h_fail "$y" "$e"; return 1; }; fi
   h_enc "$2"
   h_journal "$y" "B $y crontab $c - - - - $e$nl" 1 || return
   if [ $# -gt 2 ]; then e=$(printf %s "$3" | h_tab "$2" - 2>&1)
@@ -73,6 +75,15 @@ u_unit() {
   restart:active:* | reload:active:*) h_after="$h_after $h_i:$y:$4:$p"; return ;;
   esac
   [ -z "$a" ] || e=$(systemctl -q $a -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }
+  # A boot in between started what was enabled, and nothing else.
+  case $4 in
+  enable | disable | mask | unmask)
+    case $5:$(systemctl is-active -- "$p" 2>/dev/null) in
+    active:inactive | active:failed) h_after="$h_after $h_i:$y:start:$p"; return ;;
+    inactive:active | failed:active) e=$(systemctl -q stop -- "$p" 2>&1) || { h_stick "$y" "$e"; return; } ;;
+    esac
+    ;;
+  esac
   h_undone "$y"
 }
 h_reload() {
@@ -106,7 +117,7 @@ h_reboot() {
   h_f rebooting "$y $boot" ''
 }
 h_booted() { if grep -q "^B $1 reboot $boot " "$R/journal"; then h_fail "$1" 'this is still the boot from before'; else h_done "$1"; fi; }
-u_reboot() { [ "$4" = "$boot" ] || h_f residue '' 'the node was rebooted; what is read only at boot is in effect until the next one'; h_undone "$2"; }
+u_reboot() { [ "$4" = "$boot" ] || h_anew=1; h_undone "$2"; }
 # After the last restore: one daemon-reload, then each unit once.
 h_afterwards() {
   if [ "$h_again" ]; then

@@ -125,6 +125,15 @@ tagged() {
   done
 }
 
+# record: the digests of what it was made of
+inputs() { sed -n 's/^input //p' "$1" 2>/dev/null; }
+
+# digest: whether the files that are back are others than those that the containers started with. Compose does not see what is mounted.
+other() {
+  [ "$1" ] && [ -e "$record.$1" ] || return 1
+  if [ -e "$record" ]; then [ "$(inputs "$record")" != "$(inputs "$record.$1")" ]; fi
+}
+
 # project, the digest of its record, directory, names and the images that ran under them, names and the images that they stood for;
 # then its containers as they were, SERVICE-NUMBER STATE
 restore() {
@@ -132,10 +141,15 @@ restore() {
   shift 5
   # shellcheck disable=SC2086 # words
   tagged $ran || return
+  kept "$project"
+  anew=''
+  if other "$digest"; then anew=--force-recreate; fi
   case " $* " in
-  *' running '* | *' unhealthy '* | *' restarting '* | *' paused '*) compose --project-directory "$dir" up --detach --pull missing --no-build --remove-orphans ;;
-  *) compose --project-directory "$dir" up --no-start --pull missing --no-build --remove-orphans ;;
-  esac || return
+  *' running '* | *' unhealthy '* | *' restarting '* | *' paused '*) how=--detach ;;
+  *) how=--no-start ;;
+  esac
+  # shellcheck disable=SC2086 # a word, or none
+  compose --project-directory "$dir" up $how --pull missing --no-build --remove-orphans $anew || return
   # shellcheck disable=SC2086 # words
   tagged $stood || return
   before=" $* "
@@ -150,7 +164,6 @@ restore() {
     *) docker rm --force "$id" >/dev/null </dev/null ;;
     esac || exit
   done || return
-  kept "$project"
   if [ -e "$record" ] && h=$(sha256sum <"$record") && [ "${h%% *}" = "$digest" ]; then return; fi
   rm -f "$record"
   [ -z "$digest" ] || ! [ -e "$record.$digest" ] || cp -p "$record.$digest" "$record"
