@@ -22,3 +22,4 @@ mod review;
 mod saga;
 mod secrets;
 mod simulate;
+mod waypoint;
