@@ -126,6 +126,8 @@ h_transact() {
   else
     j=
     for p; do [ "$p" = -- ] || j=$j,${p%%=*}; done
+    e=$(mkdir -p "$R/before/$y.debs" && h_confs "$@" >"$R/before/$y.confs" && { [ ! -s "$R/before/$y.confs" ] || tar -C / -cf "$R/before/$y.debs/conffiles.tar" -T "$R/before/$y.confs"; } 2>&1) ||
+      { h_fail "$y" "the configuration cannot be secured: $e"; return 1; }
     h_enc "${j#,}"
     h_journal "$y" "B $y packages - - - - - $e$nl" 1 || return
     h_other "$a" "$@"
@@ -136,6 +138,15 @@ h_transact() {
   h_installed >"$R/now" 2>/dev/null && mv -f "$R/now" "$R/before/$y.after"
   [ $a = 0 ] && h_done "$y" || h_fail "$y" "$e"
 }
+# The configuration files of packages of dnf's or apk's, as far as they are there, without their first slash.
+h_confs() {
+  for p; do
+    shift
+    [ "$p" = -- ] || set -- "$@" "${p%%=*}"
+  done
+  if h_has rpm; then rpm -qc -- "$@"; else apk info -qL -- "$@" | sed -n 's/^etc\//\/&/p'; fi 2>/dev/null |
+    while IFS= read -r p; do case $p in /*) [ ! -f "$p" ] || printf '%s\n' "${p#/}" ;; esac; done
+}
 # dnf or apk: whether the lists come first, names, --, names
 h_other() {
   h_has dnf && c=dnf || c=apk
@@ -143,16 +154,28 @@ h_other() {
   if [ "$1" = y ]; then [ $c = dnf ] && e=$(dnf -q makecache 2>&1) || e=$(apk update 2>&1) || return; fi
   shift
   w= i=0 s=
-  q=
+  q= h_n= h_u=
   for p; do
     i=$((i + 1))
     if [ "$p" = -- ]; then s=1; continue; fi
     [ "$s" ] && q="$q \"\${$i}\"" && continue
+    case $c:$p in
     # dnf writes name-version.
-    [ $c = dnf ] && case $p in *=*) p=${p%%=*}-${p#*=}; eval "h_v$i=\$p"; w="$w \"\$h_v$i\""; continue ;; esac
+    dnf:*=*) p=${p%%=*}-${p#*=}; eval "h_v$i=\$p"; w="$w \"\$h_v$i\"" h_n="$h_n $i"; continue ;;
+    # What is there, `install` leaves as it is.
+    dnf:*) rpm -q --quiet -- "$p" 2>/dev/null && h_u="$h_u \"\${$i}\"" && continue ;;
+    apk:*=*) ;;
+    apk:*) apk info -e -- "$p" >/dev/null 2>&1 && h_u="$h_u \"\${$i}\"" && continue ;;
+    esac
     w="$w \"\${$i}\""
   done
+  if [ "$h_u" ]; then [ $c = dnf ] && s='dnf -y -q upgrade' || s='apk add -u'; eval "e=\$($s $h_u 2>&1)" || return; fi
   if [ "$w" ]; then [ $c = dnf ] && s='dnf -y -q install' || s='apk add'; eval "e=\$($s $w 2>&1)" || return; fi
+  for i in $h_n; do
+    eval "p=\$h_v$i"
+    # Nor does it go back to an older version by itself.
+    rpm -q --quiet -- "$p" 2>/dev/null || e=$(dnf -y -q downgrade "$p" 2>&1) || return
+  done
   if [ "$q" ]; then [ $c = dnf ] && s='dnf -y -q remove' || s='apk del'; eval "e=\$($s $q 2>&1)" || return; fi
 }
 u_packages() {
