@@ -129,6 +129,27 @@ fn a_parameter_that_cannot_be_written_fails_and_leaves_nothing_to_take_back() {
 }
 
 #[test]
+fn a_crontab_that_cannot_be_kept_is_not_touched() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        // Its own in place of the machine's.
+        let (tool, tab) = (node.bin().join("crontab"), node.at("tab"));
+        let _ = std::fs::remove_file(&tool);
+        std::fs::write(&tool, format!("#!/bin/sh\nfor a; do :; done\ncase $a in -l) cat {tab} ;; -r) rm {tab} ;; *) cat >{tab} ;; esac\n")).unwrap();
+        std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::write(&tab, "1 2 * * * echo before\n").unwrap();
+        let mut session = node.connect();
+        session.begin("r1");
+        // As on a full disk.
+        std::fs::create_dir(node.state().join("runs/r1/before/1.cron")).unwrap();
+        session.perform(&[(1, &Op::Crontab { user: "me".into(), text: Some("3 4 * * * echo after\n".into()) })]).unwrap_err();
+        session.unwind("r1");
+        assert_eq!(std::fs::read_to_string(&tab).unwrap(), "1 2 * * * echo before\n", "{sh:?}");
+        session.close();
+    }
+}
+
+#[test]
 fn a_commands_end_is_told_and_no_undo_is_said() {
     for sh in ALL {
         let node = Box_::new(sh);

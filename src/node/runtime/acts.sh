@@ -29,8 +29,10 @@ h_tab() {
 }
 # number, user, then the text unless it is to go
 h_cron() {
-  y=$1
-  h_tab "$2" -l >"$R/before/$y.cron" 2>/dev/null && c=y || c=-
+  y=$1 c=-
+  x=$(h_tab "$2" -l 2>/dev/null && echo .)
+  # One that cannot be kept is not one that is not there.
+  if [ "$x" ]; then c=y; e=$({ printf %s "${x%.}" >"$R/before/$y.cron"; } 2>&1) || { h_fail "$y" "$e"; return 1; }; fi
   h_enc "$2"
   h_journal "$y" "B $y crontab $c - - - - $e$nl" 1 || return
   if [ $# -gt 2 ]; then e=$(printf %s "$3" | h_tab "$2" - 2>&1)
