@@ -39,6 +39,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Op::Mkdir { path: "/var/spool/cron".into(), mode: 0o755, owner: None, group: None },
             Op::Mkdir { path: "/var/spool/cron/crontabs".into(), mode: 0o755, owner: None, group: None },
             Op::Group { name: "oldgroup".into(), present: true, gid: Some(7001), system: false },
+            Op::Group { name: "own".into(), present: true, gid: Some(7002), system: false },
             Op::User(UserOp { name: "old".into(), present: true, uid: Some(7001), group: Some("oldgroup".into()), home: Some("/home/old one".into()), shell: Some("/bin/sh".into()), create_home: true, password: Some("$6$salt$hash".into()), ..UserOp::default() }),
             Op::Crontab { user: "old".into(), text: Some("1 2 * * * echo before\n".into()) },
         ];
@@ -55,6 +56,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Probe::Hostname,
             Probe::Run(shell("ls -d /home/* /tmp/made-* 2>/dev/null; cat /etc/group; ls -ld '/home/old one'")),
             Probe::Sysctl { key: "net.ipv4.tcp_keepalive_time".into() },
+            Probe::Group { name: "own".into() },
         ];
         let before = session.look(&probes, false).answers;
         assert!(matches!(&before[&probes[2]], Answer::User(Some(u)) if u.password.as_deref() == Some("$6$salt$hash")), "{sh:?} {before:?}");
@@ -75,6 +77,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
         }
         ops.push(Op::Sysctl { key: "net.ipv4.tcp_keepalive_time".into(), value: "600".into() });
         ops.push(Op::User(UserOp { name: "old".into(), present: true, exists: true, comment: Some("changed".into()), groups: Some(vec!["app".into()]), home: Some("/srv".into()), password: Some("!".into()), ..UserOp::default() }));
+        ops.push(Op::User(UserOp { name: "own".into(), present: true, uid: Some(7003), ..UserOp::default() }));
         session.begin("r1");
         session.perform(&numbered(&ops)).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));
         let after = session.look(&probes, false).answers;

@@ -160,7 +160,11 @@ u_user() {
   if [ "$c" = - ]; then
     e=
     if h_entry /etc/passwd "$p"; then
-      if h_has userdel; then e=$(userdel -- "$p" 2>&1); else e=$(deluser "$p" 2>&1); fi
+      h_g=
+      [ "$k" = - ] || ! h_entry /etc/group "$p" || { v=${v#*:} && h_g=${v%%:*}; }
+      # It takes the group of that name along, which was there before.
+      { if h_has userdel; then e=$(userdel -- "$p" 2>&1); else e=$(deluser "$p" 2>&1); fi; } &&
+        { [ -z "$h_g" ] || h_entry /etc/group "$p" || e=$(h_mkgroup "$p" "$h_g" - 2>&1); }
     fi || { h_stick "$y" "$e"; return; }
     if [ "$k" = - ] && h_entry /etc/group "$p"; then e=$(h_rmgroup "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
     # Of a run that was over long ago, it may hold somebody's work.
