@@ -77,6 +77,13 @@ fn what_a_failed_run_installed_upgraded_and_removed_is_taken_back() {
     node.fails("- package: {name: greeter, state: absent}");
     assert_eq!(node.packages(), before, "removed");
     assert_eq!(node.text("/etc/greeter.conf"), "by hand\n", "a configuration file is kept through all that");
+    node.apply("- package: {name: greeter, state: absent}");
+    let before = node.packages();
+    assert!(before.contains("rc  greeter 1.0"), "{before}");
+    node.fails("- package: [greeter=1.0, tune]");
+    assert_eq!(node.packages(), before, "installed once more");
+    node.fails("- package: {name: [greeter, tune], state: absent, purge: true}");
+    assert_eq!(node.text("/etc/greeter.conf"), "by hand\n", "what was left of a package is left of it");
     node.apply("- package: {name: greeter, state: latest}");
     assert!(node.packages().contains("ii  greeter 1.1"));
     node.has_nothing_to_do();

@@ -49,3 +49,15 @@ fn an_account_goes_but_what_was_in_its_home_is_put_aside() {
     assert!(!node.inside("/home/anna").exists() && !node.text("/etc/passwd").contains("anna"));
     assert_eq!(node.by_hand("cat /var/lib/homelab/runs/*/gone/*/anna/letter"), "precious\n");
 }
+
+#[test]
+fn packages_that_cannot_be_listed_are_not_said_to_be_taken_back() {
+    let Some(node) = Debian::start() else { return };
+    let before = node.packages();
+    // The list cannot be written, as on a full disk.
+    node.site.tasks("- package: greeter\n- command: {shell: true, cmd: \"cd /var/lib/homelab/runs/* && mkdir now; false\", undo: \"true\"}");
+    node.site.expect(5, &["apply", "inventory.yaml", "--yes"]);
+    node.by_hand("rmdir /var/lib/homelab/runs/*/now");
+    back(&node, 0, &[]);
+    assert_eq!(node.packages(), before);
+}

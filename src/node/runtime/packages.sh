@@ -30,11 +30,15 @@ h_secure() {
   d=$R/before/$1.debs j= h_c=
   shift
   h_apt -s "$@" || return
-  # New ones need no file, but the journal names them.
-  for p in $(printf '%s\n' "$e" | sed -n 's/^Inst \([^ ]*\) (.*/\1/p'); do j=$j,$p; done
+  # New ones need no file, nor do those of which only the configuration goes, but the journal names them.
+  q=$(printf '%s\n' "$e" | sed -n -e 's/^Inst \([^ ]*\) (.*/\1/p' -e 's/^Purg \([^ ]*\) *$/\1/p')
+  for p in $q; do j=$j,$p; done
   w=$(printf '%s\n' "$e" | sed -n 's/^[IRP][a-z]* \([^ ]*\) \[.*/\1/p')
-  [ "$w" ] || return 0
-  e=$(mkdir -p -- "$d" 2>&1 && dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ${Package}_${Version}_${Architecture}\n' -- $w 2>&1) || return
+  p=$w
+  h_left "$y" $q $w || return
+  w=$p
+  [ "$w$h_c" ] || return 0
+  e=$(mkdir -p -- "$d" 2>&1 && { [ -z "$w" ] || dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ${Package}_${Version}_${Architecture}\n' -- $w 2>&1; }) || return
   w=$e$nl
   while [ "$w" ]; do
     l=${w%%"$nl"*} w=${w#*"$nl"}
@@ -51,6 +55,23 @@ h_secure() {
       { e="the installed $p cannot be secured: $e"; return 1; }
   done
   [ -z "$h_c" ] || e=$(cat -- $h_c | while read -r p; do [ ! -f "$p" ] || printf '%s\n' "${p#/}"; done | tar -C / --verbatim-files-from -T - -cf "$d/conffiles.tar" 2>&1)
+}
+# number, packages: which of them had been removed, and the configuration that was left of them
+h_left() {
+  [ $# -gt 1 ] || return 0
+  k= s= c=
+  w=$(shift && exec dpkg-query -W -f '${db:Status-Abbrev}${binary:Package}\n${Conffiles}\n' -- "$@" 2>/dev/null)$nl
+  while [ "$w" ]; do
+    l=${w%%"$nl"*} w=${w#*"$nl"}
+    case $l in
+    '') ;;
+    ' '*) [ -z "$c" ] || { l=${l# }; s=$s${l%% *}$nl; } ;;
+    ?c*) c=1 k=$k${l#???}$nl ;;
+    *) c= ;;
+    esac
+  done
+  [ "$k" ] || return 0
+  e=$({ printf %s "$k" >"$R/before/$1.residue" && printf %s "$s" >"$R/before/$1.left"; } 2>&1) && h_c=" $R/before/$1.left"
 }
 # A package file of what is installed: name, file
 h_repack() {
@@ -111,7 +132,8 @@ h_transact() {
   fi
   a=$?
   # Taking it back, later, is about what it changed and nothing else.
-  h_installed >"$R/before/$y.after" 2>/dev/null
+  # By half it would say that packages are not there.
+  h_installed >"$R/now" 2>/dev/null && mv -f "$R/now" "$R/before/$y.after"
   [ $a = 0 ] && h_done "$y" || h_fail "$y" "$e"
 }
 # dnf or apk: whether the lists come first, names, --, names
@@ -134,16 +156,18 @@ h_other() {
   if [ "$q" ]; then [ $c = dnf ] && s='dnf -y -q remove' || s='apk del'; eval "e=\$($s $q 2>&1)" || return; fi
 }
 u_packages() {
-  y=$2 h_wait=120
-  h_installed >"$R/now" 2>/dev/null
-  k=$R/before/$y
-  # It was cut off: what is there is what it left.
-  [ -s "$k.after" ] || cp "$R/now" "$k.after"
-  # New names go; names that are gone or have another version come back.
-  a=$(cut -d ' ' -f 1 <"$k.packages" | sort >"$R/names"; cut -d ' ' -f 1 <"$k.after" | sort | grep -vxFf "$R/names" >"$k.new"
-    cut -d ' ' -f 1 <"$R/now" | sort | grep -xFf "$k.new")
+  y=$2 h_wait=120 k=$R/before/$2
+  # Where it was cut off, what is there is what it left. New names go; names that are gone or have another version come back.
+  e=$({
+    h_installed >"$R/now" && { [ -s "$k.after" ] || cp "$R/now" "$k.after"; } && cut -d ' ' -f 1 <"$k.packages" | sort >"$R/names" &&
+      cut -d ' ' -f 1 <"$k.after" | sort | comm -13 "$R/names" - >"$k.new"
+  } 2>&1) || { h_stick "$y" "$e"; return; }
+  a=$(cut -d ' ' -f 1 <"$R/now" | grep -xFf "$k.new")
   b=$(grep -vxFf "$k.after" <"$k.packages" | grep -vxFf "$R/now")
-  if [ "$a$b" ]; then
+  if [ "$a$b" ] || [ -s "$k.residue" ]; then
+    # Of what had been removed before, the configuration stays.
+    h_r=$(printf '%s\n' "$a" | grep -xFf "$k.residue" 2>/dev/null)
+    [ "$h_r" ] && c= || c=--purge
     set -f
     set --
     if h_has apt-get; then
@@ -158,7 +182,11 @@ u_packages() {
       for l in $a; do set -- "$@" "$l-"; done
       unset IFS
       set +f
-      h_apt --allow-downgrades --purge install -- "$@" || { h_stick "$y" "$e"; return; }
+      h_apt --allow-downgrades $c install -- "$@" || { h_stick "$y" "$e"; return; }
+      if [ "$h_r" ]; then
+        a=$(printf '%s\n' "$a" | grep -vxFf "$k.residue")
+        [ -z "$a" ] || h_apt purge -- $a || { h_stick "$y" "$e"; return; }
+      fi
     else
       IFS=$nl
       for l in $b; do set -- "$@" "${l%% *}=${l#* }"; done
@@ -171,8 +199,8 @@ u_packages() {
     # Purged or not, the configuration is what it was.
     p=$R/before/$y.debs/conffiles.tar
     [ ! -s "$p" ] || e=$(tar -C / -xpf "$p" 2>&1) || { h_stick "$y" "$e"; return; }
-    h_installed >"$R/now" 2>/dev/null
-    a=$(cut -d ' ' -f 1 <"$R/now" | sort | grep -xFf "$k.new"; printf '%s\n' "$b" | grep -vxFf "$R/now")
+    e=$(h_installed 2>&1 >"$R/now") || { h_stick "$y" "$e"; return; }
+    a=$(cut -d ' ' -f 1 <"$R/now" | grep -xFf "$k.new"; printf '%s\n' "$b" | grep -vxFf "$R/now")
     [ -z "$a" ] || { h_stick "$y" "the packages are not what they were: $a"; return; }
   fi
   h_undone "$y"
