@@ -68,10 +68,9 @@ impl Resource for Hostname {
             Some(Node::File(file)) => file.text.as_ref().and_then(|bytes| text(bytes).map(|text| text.trim() == self.name)).unwrap_or_default(),
             _ => false,
         };
-        let mut ops = if said { Vec::new() } else { Manner::default().plan(PATH, &self.content, world)? };
-        if world.hostname().as_deref() != Some(self.name.as_str()) {
-            ops.push(Op::Hostname { name: self.name.clone() });
-        }
-        Ok(ops)
+        let file = if said { Vec::new() } else { Manner::default().plan(PATH, &self.content, world)? };
+        let now = (world.hostname().as_deref() != Some(self.name.as_str())).then(|| Op::Hostname { name: self.name.clone() });
+        // As for a kernel parameter: what is set at boot comes last.
+        Ok(now.into_iter().chain(file).collect())
     }
 }

@@ -165,7 +165,8 @@ impl Resource for Sysctl {
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         answered(world, &self.look())?;
-        let mut ops = self.file(world)?;
+        // What would be set at boot comes last: a boot in between must not set what no record speaks of.
+        let (mut ops, file) = (Vec::new(), self.file(world)?);
         if self.running {
             match world.sysctl(&self.key) {
                 Some(Some(value)) if normal(&value) == self.value => {}
@@ -182,6 +183,7 @@ impl Resource for Sysctl {
                 _ => ops.push(Op::Sysctl { key: self.key.clone(), value: self.value.clone() }),
             }
         }
+        ops.extend(file);
         Ok(ops)
     }
 }
