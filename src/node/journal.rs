@@ -9,6 +9,7 @@
 //! | `R run since owner` | the run begins |
 //! | `Q number` | how many runs the node has had, with this one: they came in this order, whatever the controllers' clocks say |
 //! | `O since owner` | the run was opened again, to resume it or to take it back |
+//! | `A boot` | from here on the run acts in this boot of the node |
 //! | `S op since label` | from this op on, ops belong to the step of this label. Noted just before it, with no sync of its own |
 //! | `B op kind class mode uid gid group path` | a file op is about to be done. `class` is what was there: `a` nothing, `f` file, `d` directory, `l` link, `o` other; its copy is `before/GROUP/NAME`. On disk before the act |
 //! | `B op kind …` | another op is about to be done, with what was there in the same number of fields (`-` where there is nothing to say), and in `before/OP.*` |

@@ -260,7 +260,7 @@ fn a_record_that_was_cut_off_does_not_spoil_the_next_one() {
         session.begin("r1");
         session.perform(&[(2, &put(node.at("b"), "2"))]).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains("\nI\nB 2 put a 0 0 0 2_0 /etc/mo%\nO 1700000000 me@here\nB 2 put a"), "{sh:?} {text}");
+        assert!(text.contains("\nI\nB 2 put a 0 0 0 2_0 /etc/mo%\nO 1700000000 me@here\nA "), "{sh:?} {text}");
         assert_eq!(Journal::read(&text).unwrap().touched[&2].name, node.at("b"), "{sh:?}");
         session.unwind("r1");
         session.close();
@@ -351,5 +351,30 @@ fn a_handler_that_others_have_notified_since_stays_pending() {
         assert_eq!(state.pending, ["h"], "{sh:?}");
         // Nor is the run forgotten that is open meanwhile.
         assert_eq!(state.interrupted.as_deref(), Some("r2"), "{sh:?}");
+    }
+}
+
+#[test]
+fn that_the_node_was_rebooted_in_the_middle_is_said() {
+    for sh in ALL {
+        for (rebooted, ended) in [(false, false), (true, false), (true, true)] {
+            let node = Box_::new(sh);
+            if ended {
+                run(&node, "r1", &[put(node.at("new"), "1")], &receipts(&[]));
+            } else {
+                let mut session = node.connect();
+                session.begin("r1");
+                session.perform(&[(1, &put(node.at("new"), "1"))]).unwrap();
+                session.close();
+            }
+            let journal = node.state().join("runs/r1/journal");
+            let text = fs::read_to_string(&journal).unwrap();
+            let boot = text.lines().find_map(|line| line.strip_prefix("A ")).unwrap();
+            if rebooted {
+                fs::write(&journal, text.replace(boot, "another")).unwrap();
+            }
+            let said = back(&node, "r1", false);
+            assert_eq!(said.contains(&"residue".to_owned()), rebooted && !ended, "{sh:?} {said:?}");
+        }
     }
 }

@@ -88,6 +88,21 @@ fn a_handler_restarts_and_restarts_again_on_the_way_back() {
 }
 
 #[test]
+fn what_a_boot_in_between_started_or_did_not_start_is_taken_back() {
+    let Some(node) = Debian::boot() else { return };
+    // What a boot would do, where there is none.
+    for (is, enabled, boots) in [("inactive disabled", true, "start"), ("active enabled", false, "stop")] {
+        node.site.tasks(&format!("{}- service: {{name: clock, state: {}, enabled: {}}}\n", CHAIN.trim_start().split("- name: Its service").next().unwrap().replace("  notify: [Restart]\n", ""), if enabled { "stopped" } else { "started" }, !enabled));
+        node.site.apply();
+        let before = format!("loaded {is} ");
+        assert_eq!(state(&node, "clock"), before);
+        node.site.tasks(&format!("- service: {{name: clock, enabled: {enabled}}}\n- command: {{cmd: systemctl {boots} clock, undo: \"true\"}}\n{BREAK}"));
+        node.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+        assert_eq!(state(&node, "clock"), before, "{boots}");
+    }
+}
+
+#[test]
 fn a_service_that_does_not_start_says_why_and_is_taken_back() {
     let Some(node) = Debian::boot() else { return };
     node.site.tasks(

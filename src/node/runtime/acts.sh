@@ -75,6 +75,15 @@ u_unit() {
   restart:active:* | reload:active:*) h_after="$h_after $h_i:$y:$4:$p"; return ;;
   esac
   [ -z "$a" ] || e=$(systemctl -q $a -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }
+  # A boot in between started what was enabled, and nothing else.
+  case $4 in
+  enable | disable | mask | unmask)
+    case $5:$(systemctl is-active -- "$p" 2>/dev/null) in
+    active:inactive | active:failed) h_after="$h_after $h_i:$y:start:$p"; return ;;
+    inactive:active | failed:active) e=$(systemctl -q stop -- "$p" 2>&1) || { h_stick "$y" "$e"; return; } ;;
+    esac
+    ;;
+  esac
   h_undone "$y"
 }
 h_reload() {
@@ -108,7 +117,7 @@ h_reboot() {
   h_f rebooting "$y $boot" ''
 }
 h_booted() { if grep -q "^B $1 reboot $boot " "$R/journal"; then h_fail "$1" 'this is still the boot from before'; else h_done "$1"; fi; }
-u_reboot() { [ "$4" = "$boot" ] || h_f residue '' 'the node was rebooted; what is read only at boot is in effect until the next one'; h_undone "$2"; }
+u_reboot() { [ "$4" = "$boot" ] || h_anew=1; h_undone "$2"; }
 # After the last restore: one daemon-reload, then each unit once.
 h_afterwards() {
   if [ "$h_again" ]; then

@@ -85,10 +85,10 @@ h_begin() {
     [ ! -s "$S/open" ] || rm -rf "$S"/runs/*/s
     h_line "$S/number"
     e=$({ mkdir -p "$R/before" "$R/s" && printf '%s\n' $((${v:-0} + 1)) >"$S/number" &&
-      printf 'homelab-journal 1\nR %s %s %s\nQ %s\n' "$1" "$3" "$2" $((${v:-0} + 1)) >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
+      printf 'homelab-journal 1\nR %s %s %s\nQ %s\nA %s\n' "$1" "$3" "$2" $((${v:-0} + 1)) "$boot" >"$R/journal"; } 2>&1) || { h_f failed begin "$e"; h_unlock; return 1; }
   else
     h_cutoff
-    h_note "O $3 $2"
+    h_note "O $3 $2${nl}A $boot"
   fi
   run=$1
   printf '%s\n' "$1" >"$S/open"

@@ -5,7 +5,7 @@ h_unwind() {
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
   # What was sent is not needed any more, and the disk may be full.
   rm -rf "$R/s"
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried= h_anew=
   while IFS= read -r l; do
     case $l in
     *%) ;;
@@ -16,7 +16,8 @@ h_unwind() {
       ;;
     'U '*) h_u="$h_u${l#U } " ;;
     'K '*) h_ks="$h_ks${l#K } " ;;
-    E*) h_ended=1 ;;
+    'A '*) [ "${l#A }" = "$boot" ] || h_anew=1 ;;
+    E*) h_ended=1 h_anew= ;;
     W) h_tried=1 ;;
     esac
   done <"$R/journal"
@@ -52,6 +53,7 @@ h_unwind() {
     return 1
   fi
   [ -z "$h_tried" ] || h_unmark
+  [ -z "$h_anew" ] || h_f residue '' 'the node was rebooted; what is read only at boot is in effect until the next one'
   h_note X 2>/dev/null || { h_f failed unwind 'the journal cannot be written, so that this cannot be recorded'; return 1; }
   h_closed
   run=
