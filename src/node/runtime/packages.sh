@@ -22,6 +22,14 @@ h_apt() {
   e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
   return 1
 }
+# What dpkg was cut off in is finished first: before that apt does nothing.
+h_mend() {
+  for p in /var/lib/dpkg/updates/[0-9]*; do
+    [ -e "$p" ] || return 0
+    DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a </dev/null >/dev/null 2>&1
+    return 0
+  done
+}
 # The name of a package's file into f. What follows a colon apt takes for an architecture, and does nothing without a word.
 h_file() { case $1 in *:*) f=${1%%:*}%3a${1#*:}.deb ;; *) f=$1.deb ;; esac; }
 # Before anything changes: the package file of each package that is to be replaced or removed, from apt's own archive, else made again.
@@ -109,6 +117,7 @@ h_repack() {
 h_transact() {
   y=$1 a=$2 b=$3 h_wait=$4
   shift 4
+  h_mend
   e=$(h_installed 2>&1 >"$R/before/$y.packages") || { h_fail "$y" "$e"; return 1; }
   if h_has apt-get; then
     [ "$a" = y ] && { h_apt update || { h_fail "$y" "$e"; return 1; }; }
@@ -180,6 +189,7 @@ h_other() {
 }
 u_packages() {
   y=$2 h_wait=120 k=$R/before/$2
+  h_mend
   # Where it was cut off, what is there is what it left. New names go; names that are gone or have another version come back.
   e=$({
     h_installed >"$R/now" && { [ -s "$k.after" ] || cp "$R/now" "$k.after"; } && cut -d ' ' -f 1 <"$k.packages" | sort >"$R/names" &&
