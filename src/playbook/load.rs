@@ -220,7 +220,7 @@ impl Loader<'_> {
                     self.problems.push(
                         Diagnostic::config("the task does not say what to do")
                             .maybe_at(first_line(value.origin.clone()).as_ref())
-                            .hint(format!("add a resource: {}", kinds.join(", "))),
+                            .hint("add a resource (`homelab docs` lists them), or `block`, `role`, `include` or `assert`"),
                     );
                 }
             }
