@@ -135,6 +135,25 @@ fn a_package_its_configuration_and_its_service() {
     node.has_nothing_to_do();
 }
 
+/// What the run brought and restarted is gone when all is back: there is nothing that could take up anything.
+#[test]
+fn a_restart_of_what_the_run_brought_is_no_work_on_the_way_back() {
+    let Some(node) = Debian::boot() else { return };
+    let before = node.packages();
+    for (kind, tasks) in [
+        ("a package", "- package: greeterd\n- service: {name: greeterd, state: started}\n- service: {name: greeterd, state: restarted}\n"),
+        ("a unit", "- systemd_unit: {name: mine.service, started: true, content: \"[Service]\\nExecStart=sleep infinity\\n\"}\n- service: {name: mine, state: restarted}\n"),
+    ] {
+        node.site.tasks(&format!("{tasks}{BREAK}"));
+        let ended = node.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+        assert!(ended.err.contains("`Break` failed"), "{kind}: {}", ended.err);
+        assert_eq!(node.packages(), before);
+        for unit in ["greeterd", "mine"] {
+            assert!(state(&node, unit).starts_with("not-found inactive"), "{kind}: {}", state(&node, unit));
+        }
+    }
+}
+
 /// deploy-rs#68: sshd itself was not restarted by the rollback. Here it is the one through which all of this happens.
 #[test]
 fn deploy_rs_68_sshd_itself_is_restarted_by_the_undo() {

@@ -75,6 +75,7 @@ u_unit() {
   restart:active:* | reload:active:*) h_after="$h_after $h_i:$y:$4:$p"; return ;;
   esac
   [ -z "$a" ] || e=$(systemctl -q $a -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }
+  [ "$a" != stop ] || h_stopped="$h_stopped $p "
   # A boot in between started what was enabled, and nothing else.
   case $4 in
   enable | disable | mask | unmask)
@@ -131,6 +132,12 @@ h_afterwards() {
   for s in $h_after; do
     h_i=${s%%:*} s=${s#*:}
     y=${s%%:*} s=${s#*:}
+    # What the run itself brought or started has nothing to take up any more.
+    case $s in start:*) ;; *)
+      case $h_stopped in *" ${s#*:} "*) h_undone "$y"; continue ;; esac
+      [ "$(systemctl show -p LoadState --value -- "${s#*:}" 2>/dev/null)" != not-found ] || { h_undone "$y"; continue; }
+      ;;
+    esac
     case " $w " in *" $s "*) ;; *)
       w="$w $s"
       e=$(systemctl -q "${s%%:*}" -- "${s#*:}" 2>&1) || { h_stick "$y" "$e"; continue; }

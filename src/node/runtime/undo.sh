@@ -5,7 +5,7 @@ h_unwind() {
   [ -s "$R/journal" ] || { h_f failed unwind "there is no journal of run $1"; return 1; }
   # What was sent is not needed any more, and the disk may be full.
   rm -rf "$R/s"
-  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_marks= h_ks=' ' h_ended= h_stay= h_tried= h_kn= h_anew=
+  i=0 h_u=' ' h_stuck= h_after= h_again= h_told= h_stopped= h_marks= h_ks=' ' h_ended= h_stay= h_tried= h_kn= h_anew=
   while IFS= read -r l; do
     case $l in
     *%) ;;
