@@ -283,6 +283,10 @@ impl Resource for Engine {
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         has_systemd(world, UNIT)?;
         if !matches!(world.facts.package_manager.as_str(), "apt" | "dnf") {
+            // Nobody has looked at the node yet.
+            if let Some(cause) = world.opaque(None).filter(|_| world.facts.package_manager.is_empty()) {
+                return Err(Block::Later(cause));
+            }
             return Err(Block::refused("docker is installed by apt or dnf, and this node has neither", "install it otherwise, and leave this task out there"));
         }
         for probe in self.look().iter().filter(|probe| matches!(probe, Probe::Package { .. })) {

@@ -10,7 +10,7 @@ pub static PACKAGE: KindSpec = KindSpec {
     name: "package",
     summary: "Installs, upgrades and removes packages",
     description: "\
-Uses the package manager that the node has (today apt). All packages of the task that differ are one transaction.
+Uses the package manager that the node has: apt, dnf or apk. All packages of the task that differ are one transaction.
 
 `state: latest` compares with the version that the **node's own package lists** offer: `plan` refreshes nothing. With `update_cache: true`
 the lists are refreshed at apply, and only when something is to be installed or upgraded; so a node with nothing to do stays untouched,
@@ -22,7 +22,7 @@ A version is given as `name=version`; a `*` at its end matches what follows. Ano
 What a package brings cannot be known beforehand: later tasks that need something not there yet (a directory, a unit, a user) are
 planned as *known after apply (package NAME)*. Taking back is *equivalent*: the same versions, and the configuration files as they were. What is
 upgraded or removed is secured on the node before that: the package file from apt's own archive, else one made again from what is
-installed. Where apt is not the package manager, an upgrade cannot be undone.",
+installed. Where apt is not the package manager, an upgrade cannot be undone, and what was removed is had again from where it is offered: if it is not any more, taking back gets stuck.",
     params: &[
         Param::required("name", Ty::Strs, "One package or a list: `name`, `name=version` or `name:architecture`.").aliases(&["pkg", "package"]),
         Param::new("state", Ty::Choice(&["present", "absent", "latest"]), "`present` leaves an installed version as it is; `latest` upgrades it.").default("present"),

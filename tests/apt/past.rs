@@ -1,6 +1,8 @@
 //! Taking back, later, what a finished run did with packages and accounts.
 
 use crate::debian::Debian;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 fn back(node: &Debian, code: i32, more: &[&str]) -> String {
     let ended = node.site.expect(code, &[&["rollback", "inventory.yaml", "--yes"], more].concat());
@@ -60,4 +62,33 @@ fn packages_that_cannot_be_listed_are_not_said_to_be_taken_back() {
     node.by_hand("rmdir /var/lib/homelab/runs/*/now");
     back(&node, 0, &[]);
     assert_eq!(node.packages(), before);
+}
+
+#[test]
+fn what_was_cut_off_in_the_middle_of_dpkg_is_finished() {
+    let Some(node) = Debian::start() else { return };
+    for way in ["rollback", "resume", "apply"] {
+        let before = node.packages();
+        node.site.tasks("- package: [greeter, tune]");
+        // In the middle of what configures it, the power goes: every process at once.
+        node.by_hand("mv /usr/sbin/useradd /usr/sbin/real; printf '#!/bin/sh\\ntouch /run/there; sleep 60\\n' >/usr/sbin/useradd; chmod 755 /usr/sbin/useradd; rm -f /run/there");
+        let mut child = node.site.command(&["apply", "inventory.yaml", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let since = Instant::now();
+        while !node.inside("/run/there").exists() {
+            assert!(since.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "the package is not configured");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        node.by_hand("for p in /proc/[0-9]*; do p=${p#/proc/}; read -r c </proc/$p/comm; case $p:$c in 1:* | $$:* | *:sshd) ;; *) kill -9 $p ;; esac; done; mv /usr/sbin/real /usr/sbin/useradd");
+        child.wait().unwrap();
+        let ended = node.site.run(&[way, "inventory.yaml", "--yes"]);
+        assert_eq!(ended.code, 0, "{way}: {}{}", ended.out, ended.err);
+        if way == "rollback" {
+            assert_eq!(node.packages(), before);
+        } else {
+            let now = node.packages();
+            assert!(now.contains("ii  greeter 1.1") && now.contains("ii  tune 1.1"), "{now}");
+            node.has_nothing_to_do();
+            node.apply("- package: {name: [greeter, tune], state: absent, purge: true}");
+        }
+    }
 }

@@ -12,13 +12,15 @@ mod remote;
 #[allow(dead_code, reason = "shared with `e2e`, which uses the rest")]
 #[path = "../e2e/site.rs"]
 mod site;
+#[allow(dead_code, reason = "shared with `lab`, which uses the rest")]
+#[path = "../support/faults/mod.rs"]
+mod faults;
 #[allow(dead_code, reason = "shared with `laws`, which uses the rest")]
 #[path = "../support/tree.rs"]
 mod tree;
 #[path = "../support/untested.rs"]
 mod untested;
 
-mod faults;
+mod at_each;
 mod full;
-mod node;
-mod tasks;
+mod sandbox;

@@ -174,6 +174,7 @@ fn docker_on_a_bare_node_and_a_site_by_the_shipped_roles() {
     let roles = "- role: docker
   with:
     users: [pi]
+    networks: [web]
     daemon: {registry-mirrors: [\"http://10.207.1.2:5000\"], log-driver: local, live-restore: true}
 - role: compose_site
   with: {name: blog, domain: blog.example.org, directory: /srv/blog, data: /srv/blog-data, database_password: \"it's \\\"d\\\" $ecret\", root_password: hush-hush, adminer: true}

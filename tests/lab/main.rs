@@ -9,6 +9,12 @@
 #[path = "../e2e/site.rs"]
 mod site;
 
+#[allow(dead_code)] // shared with the tests of sandboxes
+#[path = "../support/faults/mod.rs"]
+mod faults;
+#[allow(dead_code)] // shared with the tests of lines
+#[path = "../live/line.rs"]
+mod line;
 #[allow(dead_code)] // shared with the tests of packages
 #[path = "../support/repo.rs"]
 mod repo;
@@ -18,6 +24,7 @@ mod tree;
 #[path = "../support/untested.rs"]
 mod untested;
 
+mod chaos;
 mod disk;
 mod docker;
 mod facts;

@@ -125,8 +125,11 @@ impl Lab {
         let dir = self.site.path("packages");
         crate::repo::make(&dir);
         for node in nodes {
-            by_hand(node, "rm -rf /srv/packages");
-            does(&["cp", "--quiet", dir.to_str().unwrap(), &format!("{}:/srv/packages", container(node))]);
+            by_hand(node, "rm -rf /srv/packages && mkdir /srv/packages");
+            let there = root(node).join("srv/packages");
+            for file in std::fs::read_dir(&dir).unwrap().map(Result::unwrap) {
+                std::fs::copy(file.path(), there.join(file.file_name())).unwrap();
+            }
             by_hand(
                 node,
                 "echo 'deb [trusted=yes] file:/srv/packages ./' >/etc/apt/sources.list.d/tests.list && apt-get -qq update -o APT::Get::List-Cleanup=0 \

@@ -49,7 +49,8 @@ impl Line {
         let mine = line.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map(Result::unwrap) {
-                let far = TcpStream::connect(node).unwrap();
+                // A node that is starting anew does not answer.
+                let Ok(far) = TcpStream::connect(node) else { continue };
                 for stream in [&near, &far] {
                     stream.set_nodelay(true).unwrap();
                 }

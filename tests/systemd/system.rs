@@ -147,3 +147,31 @@ fn what_a_pi_is_told_at_boot_wants_a_reboot() {
     let drift = node.site.run(&["drift", "inventory.yaml"]);
     assert!(drift.code == 2, "{}{}", drift.out, drift.err);
 }
+
+/// The kernels of test machines have no NFS: a stand-in for its helper says what it is told, and fails.
+#[test]
+fn the_role_efs_mounts_as_amazon_recommends() {
+    let Some(node) = Debian::boot() else { return };
+    node.by_hand(
+        "mkdir -p /root/deb/DEBIAN /root/deb/sbin && cd /root/deb && printf 'Package: nfs-common\\nVersion: 1\\nArchitecture: all\\nMaintainer: a <a@b>\\nDescription: x\\n' >DEBIAN/control && \
+         printf '#!/bin/sh\\necho \"told $*\" >&2\\nexit 32\\n' >/sbin/mount.nfs4 && chmod 755 /sbin/mount.nfs4 && rmdir sbin && dpkg-deb -b . /root/x.deb && dpkg -i /root/x.deb",
+    );
+    let role = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/roles/efs/role.yaml")).unwrap();
+    node.site.write("roles/efs/role.yaml", &role);
+    let fstab = node.text("/etc/fstab");
+    for (with, told) in [
+        ("source: fs-0123456789abcdef0, region: eu-central-1", "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/ /data"),
+        ("source: \"nas.lan:/export\", path: /srv/data, options: \"soft,ro\"", "nas.lan:/export /srv/data"),
+        ("source: nas.lan, directory: /sites", "nas.lan:/sites /data"),
+    ] {
+        node.site.tasks(&format!("- role: efs\n  with: {{{with}}}"));
+        let failed = node.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
+        let options = if with.contains("options") { "soft" } else { "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport" };
+        assert!(failed.err.contains(told) && failed.err.contains(options), "{with}: {}", failed.err);
+        assert_eq!(node.text("/etc/fstab"), fstab);
+        assert!(!node.inside("/data").exists() && !node.inside("/srv/data").exists());
+    }
+    node.site.tasks("- role: efs\n  with: {source: fs-0123456789abcdef0, helper: efs}");
+    let refused = node.site.run(&["plan", "inventory.yaml"]);
+    assert!(refused.out.contains("package amazon-efs-utils") || refused.err.contains("mount.efs"), "{}{}", refused.out, refused.err);
+}

@@ -22,6 +22,14 @@ h_apt() {
   e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
   return 1
 }
+# What dpkg was cut off in is finished first: before that apt does nothing.
+h_mend() {
+  for p in /var/lib/dpkg/updates/[0-9]*; do
+    [ -e "$p" ] || return 0
+    DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a </dev/null >/dev/null 2>&1
+    return 0
+  done
+}
 # The name of a package's file into f. What follows a colon apt takes for an architecture, and does nothing without a word.
 h_file() { case $1 in *:*) f=${1%%:*}%3a${1#*:}.deb ;; *) f=$1.deb ;; esac; }
 # Before anything changes: the package file of each package that is to be replaced or removed, from apt's own archive, else made again.
@@ -109,6 +117,7 @@ h_repack() {
 h_transact() {
   y=$1 a=$2 b=$3 h_wait=$4
   shift 4
+  h_mend
   e=$(h_installed 2>&1 >"$R/before/$y.packages") || { h_fail "$y" "$e"; return 1; }
   if h_has apt-get; then
     [ "$a" = y ] && { h_apt update || { h_fail "$y" "$e"; return 1; }; }
@@ -126,6 +135,8 @@ h_transact() {
   else
     j=
     for p; do [ "$p" = -- ] || j=$j,${p%%=*}; done
+    e=$(mkdir -p "$R/before/$y.debs" && h_confs "$@" >"$R/before/$y.confs" && { [ ! -s "$R/before/$y.confs" ] || tar -C / -cf "$R/before/$y.debs/conffiles.tar" -T "$R/before/$y.confs"; } 2>&1) ||
+      { h_fail "$y" "the configuration cannot be secured: $e"; return 1; }
     h_enc "${j#,}"
     h_journal "$y" "B $y packages - - - - - $e$nl" 1 || return
     h_other "$a" "$@"
@@ -136,6 +147,15 @@ h_transact() {
   h_installed >"$R/now" 2>/dev/null && mv -f "$R/now" "$R/before/$y.after"
   [ $a = 0 ] && h_done "$y" || h_fail "$y" "$e"
 }
+# The configuration files of packages of dnf's or apk's, as far as they are there, without their first slash.
+h_confs() {
+  for p; do
+    shift
+    [ "$p" = -- ] || set -- "$@" "${p%%=*}"
+  done
+  if h_has rpm; then rpm -qc -- "$@"; else apk info -qL -- "$@" | sed -n 's/^etc\//\/&/p'; fi 2>/dev/null |
+    while IFS= read -r p; do case $p in /*) [ ! -f "$p" ] || printf '%s\n' "${p#/}" ;; esac; done
+}
 # dnf or apk: whether the lists come first, names, --, names
 h_other() {
   h_has dnf && c=dnf || c=apk
@@ -143,20 +163,33 @@ h_other() {
   if [ "$1" = y ]; then [ $c = dnf ] && e=$(dnf -q makecache 2>&1) || e=$(apk update 2>&1) || return; fi
   shift
   w= i=0 s=
-  q=
+  q= h_n= h_u=
   for p; do
     i=$((i + 1))
     if [ "$p" = -- ]; then s=1; continue; fi
     [ "$s" ] && q="$q \"\${$i}\"" && continue
+    case $c:$p in
     # dnf writes name-version.
-    [ $c = dnf ] && case $p in *=*) p=${p%%=*}-${p#*=}; eval "h_v$i=\$p"; w="$w \"\$h_v$i\""; continue ;; esac
+    dnf:*=*) p=${p%%=*}-${p#*=}; eval "h_v$i=\$p"; w="$w \"\$h_v$i\"" h_n="$h_n $i"; continue ;;
+    # What is there, `install` leaves as it is.
+    dnf:*) rpm -q --quiet -- "$p" 2>/dev/null && h_u="$h_u \"\${$i}\"" && continue ;;
+    apk:*=*) ;;
+    apk:*) apk info -e -- "$p" >/dev/null 2>&1 && h_u="$h_u \"\${$i}\"" && continue ;;
+    esac
     w="$w \"\${$i}\""
   done
+  if [ "$h_u" ]; then [ $c = dnf ] && s='dnf -y -q upgrade' || s='apk add -u'; eval "e=\$($s $h_u 2>&1)" || return; fi
   if [ "$w" ]; then [ $c = dnf ] && s='dnf -y -q install' || s='apk add'; eval "e=\$($s $w 2>&1)" || return; fi
+  for i in $h_n; do
+    eval "p=\$h_v$i"
+    # Nor does it go back to an older version by itself.
+    rpm -q --quiet -- "$p" 2>/dev/null || e=$(dnf -y -q downgrade "$p" 2>&1) || return
+  done
   if [ "$q" ]; then [ $c = dnf ] && s='dnf -y -q remove' || s='apk del'; eval "e=\$($s $q 2>&1)" || return; fi
 }
 u_packages() {
   y=$2 h_wait=120 k=$R/before/$2
+  h_mend
   # Where it was cut off, what is there is what it left. New names go; names that are gone or have another version come back.
   e=$({
     h_installed >"$R/now" && { [ -s "$k.after" ] || cp "$R/now" "$k.after"; } && cut -d ' ' -f 1 <"$k.packages" | sort >"$R/names" &&
