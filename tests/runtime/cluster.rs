@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 
 const KINDS: [(&str, &str, &str, &str, bool); 4] = [
     ("api/v1", "", "configmaps", "ConfigMap", true),
-    ("api/v1", "", "namespaces", "Namespace", false),
     ("api/v1", "", "secrets", "Secret", true),
     ("apis/apps/v1", "apps", "deployments", "Deployment", true),
+    // Last: the word is in the paths of the others, too.
+    ("api/v1", "", "namespaces", "Namespace", false),
 ];
 
 #[derive(Default)]
@@ -64,7 +65,7 @@ impl Cluster {
 
 /// Requests of one connection; ends with it.
 fn serve(stream: &TcpStream, kept: &Mutex<Kept>) {
-    let mut reader = BufReader::new(stream);
+    let (mut reader, mut writer) = (BufReader::new(stream), stream);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
@@ -90,7 +91,7 @@ fn serve(stream: &TcpStream, kept: &Mutex<Kept>) {
         let (code, answer) = answer(&method, path, query, &body, &mut kept.lock().unwrap());
         let text = answer.to_string();
         let head = format!("HTTP/1.1 {code} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", text.len());
-        if (&mut &*stream).write_all((head + &text).as_bytes()).is_err() {
+        if writer.write_all((head + &text).as_bytes()).is_err() {
             return;
         }
     }
