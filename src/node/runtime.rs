@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_functions_stay_small_since_they_travel_each_time() {
         assert!(preamble(1).wire("n").len() < 14 << 10, "{}", preamble(1).wire("n").len());
-        assert!(apply_preamble(1).wire("n").len() < 38 << 10, "{}", apply_preamble(1).wire("n").len());
+        assert!(apply_preamble(1).wire("n").len() < 40 << 10, "{}", apply_preamble(1).wire("n").len());
         assert!(history_preamble(1).wire("n").len() < 5 << 10, "{}", history_preamble(1).wire("n").len());
         assert!(guard_preamble(1).wire("n").len() < 8 << 10, "{}", guard_preamble(1).wire("n").len());
         assert!(guard_script().len() < 60 << 10, "{}", guard_script().len());
