@@ -45,7 +45,7 @@ pub fn steps(journal: &Journal) -> Vec<Told> {
 /// The same, with whether undoing each may keep out whoever logs in as `login`. What a command's undo does nobody can tell: it
 /// may, where the run was guarded.
 pub fn steps_back(journal: &Journal, login: &str) -> Vec<Told> {
-    told(journal, |touch| back_cuts_line(touch, login) || journal.guarded && touch.kind == "run" && matches!(touch.class.as_str(), "y" | "h"))
+    told(journal, |touch| back_cuts_line(touch, login) || journal.guarded && touch.kind == "run" && matches!(touch.class.as_str(), "y" | "h" | "t"))
 }
 
 fn told(journal: &Journal, cuts: impl Fn(&Touch) -> bool) -> Vec<Told> {
@@ -90,7 +90,7 @@ fn words(touch: &Touch) -> String {
 /// How exactly an op is undone, as the runtime derives it from the before-image.
 pub fn grade(touch: &Touch) -> Grade {
     match (touch.kind.as_str(), touch.class.as_str()) {
-        ("packages" | "group" | "user", _) | ("unit", "restart" | "reload") | ("run", "h") => Grade::Equivalent,
+        ("packages" | "group" | "user", _) | ("unit", "restart" | "reload") | ("run", "h" | "t") => Grade::Equivalent,
         ("run", "y") => Grade::Named,
         ("run", _) => Grade::None,
         _ => Grade::Exact,

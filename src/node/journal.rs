@@ -176,9 +176,10 @@ impl Journal {
         }
     }
 
-    /// The step that an op belongs to, if the journal says.
+    /// The step that an op belongs to, if the journal says. One that was planned late has higher numbers, and may be begun earlier.
     pub fn step_of(&self, op: u32) -> Option<usize> {
-        self.steps.iter().rposition(|step| step.first <= op)
+        let first = |at: &usize| self.steps[*at].first;
+        (0..self.steps.len()).filter(|at| first(at) <= op).max_by_key(first)
     }
 }
 
@@ -261,6 +262,8 @@ mod tests {
         assert_eq!((journal.step_of(1), journal.step_of(2), journal.step_of(0)), (Some(0), Some(1), None));
         assert_eq!(journal.touched[&1], Touch { kind: "put".into(), class: "f".into(), name: "/a b%".into() });
         assert_eq!((journal.state, journal.ended, journal.kept.len()), (State::Done, Some(11), 1));
+        let late = Journal::read("homelab-journal 1\nR r1 7 me\nS 5 8 late\nB 5 run t - - - - -\nS 1 9 one\nS 2 9 two\n").unwrap();
+        assert_eq!([1, 2, 5, 6].map(|op| late.step_of(op)), [Some(1), Some(2), Some(0), Some(0)]);
         let back = Journal::read(&format!("{text}O 20 you\nW\nU 2\n")).unwrap();
         assert_eq!((back.state, back.closed, back.ops[&2], back.reopened), (State::Stuck, false, Stage::Left, Some((20, "you".into()))));
         assert_eq!(Journal::read(&format!("{text}W\nU 2\nU 1\nX\nI\n")).unwrap().state, State::TakenBack);

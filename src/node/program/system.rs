@@ -33,8 +33,8 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
         Op::Sysctl { key, value } => format!("h_sysctl {number} {} {}", quote(&sysctl_path(key)), quote(value)),
         Op::Hostname { name } => format!("h_sysctl {number} kernel/hostname {}", quote(name)),
         Op::Reboot { timeout, message, .. } => format!("h_reboot {number} {} {timeout}", quote(message)),
-        Op::Run { command, undo, ok, again, .. } => run(number, command, undo.as_ref(), ok, *again),
-        Op::Tool(tool) => run(number, &tool.command, tool.undo.as_ref(), &[], tool.again),
+        Op::Run { command, undo, ok, again, .. } => run(number, command, undo.as_ref(), ok, if *again && undo.is_none() { "h" } else { "y" }),
+        Op::Tool(tool) => run(number, &tool.command, tool.undo.as_ref(), &[], if tool.again { "h" } else { "t" }),
         // File ops have their own way.
         Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => return,
     };
@@ -42,7 +42,8 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
     unit.push("\n");
 }
 
-fn run(number: u32, command: &Command, undo: Option<&Command>, ok: &[i32], again: bool) -> String {
+/// `class`: how the journal has it, if it can be taken back: by a user's undo (`y`), by a tool's (`t`), or when all else is back (`h`).
+fn run(number: u32, command: &Command, undo: Option<&Command>, ok: &[i32], class: &str) -> String {
     let good: Vec<String> = if ok.is_empty() { vec!["0".into()] } else { ok.iter().map(i32::to_string).collect() };
     let user = |command: Option<&str>| quote(command.unwrap_or_default());
     let mut call = format!(
@@ -50,11 +51,7 @@ fn run(number: u32, command: &Command, undo: Option<&Command>, ok: &[i32], again
         user(command.user.as_deref()),
         good.join(" "),
         quote(&script(command)),
-        match (undo, again) {
-            (_, true) => "h",
-            (Some(_), false) => "y",
-            (None, false) => "-",
-        },
+        if undo.is_some() || class == "h" { class } else { "-" },
         user(undo.and_then(|undo| undo.user.as_deref())),
         quote(&undo.map(script).unwrap_or_default())
     );

@@ -164,7 +164,7 @@ h_tell() {
     esac
   done
 }
-# number, user, good statuses, script, whether it has an undo (h: when all else is back, and without one the script once more), undo's user, undo, [standard input]
+# number, user, good statuses, script, whether it has an undo (y a user's, t a tool's; h: when all else is back, and without one the script once more), undo's user, undo, [standard input]
 h_run() {
   y=$1
   if [ "$5$7" = h ]; then
@@ -196,7 +196,7 @@ h_run() {
 u_run() {
   y=$2
   [ "$4" = h ] && { h_told="$h_i:$2 $h_told"; return; }
-  [ "$4" = y ] || { h_note "U $h_i"; h_f left "$y" ''; return; }
+  [ "$4" != - ] || { h_note "U $h_i"; h_f left "$y" ''; return; }
   h_slurp "$R/before/$y.undo"
   p=$v
   h_line "$R/before/$y.as"
