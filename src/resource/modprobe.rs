@@ -93,7 +93,17 @@ impl Module {
     }
 
     fn loads(&self, does: &str, turn: Turn, command: Command, undo: &str, after: &str) -> Op {
-        Op::Tool(ToolOp { says: vec![format!("{does} the module {}", self.name)], turn, command, undo: Some(script(undo, &[&self.name])), answers: vec![(self.question(), says(after))], ..ToolOp::default() })
+        // Parameters of the kernel's and devices come with it; which, it knows.
+        let brings = if turn == Turn::Create { vec!["/proc/sys".to_owned(), "/dev".to_owned()] } else { Vec::new() };
+        Op::Tool(ToolOp {
+            says: vec![format!("{does} the module {}", self.name)],
+            turn,
+            command,
+            undo: Some(script(undo, &[&self.name])),
+            answers: vec![(self.question(), says(after))],
+            brings,
+            ..ToolOp::default()
+        })
     }
 
     fn running(&self, now: &str, world: &World) -> Result<Vec<Op>, Block> {

@@ -121,8 +121,16 @@ impl Wanted {
         matches!(self.fstype.as_str(), "nfs" | "nfs4" | "efs" | "cifs")
     }
 
+    /// Whether systemd mounts it as soon as somebody looks.
+    fn waits(&self, live: &Live) -> bool {
+        live.fstype == "autofs" && self.opts.iter().any(|opt| opt == "x-systemd.automount")
+    }
+
     /// Whether `live` is this file system.
     pub fn is(&self, live: &Live) -> bool {
+        if self.waits(live) {
+            return true;
+        }
         let wished = self.fstype.as_str();
         let fstype = match (wished, live.fstype.as_str()) {
             _ if self.bind => true,
@@ -149,6 +157,9 @@ impl Wanted {
 
     /// Whether what can be told of a running mount's options is not as wished.
     pub fn differs(&self, live: &Live) -> bool {
+        if self.waits(live) {
+            return false;
+        }
         let flags = FLAGS.iter().any(|flag| match self.flag(*flag) {
             Some(on) => live.on(flag.0) != on,
             // What is mounted read-only without a word of it has mostly had errors. A bind mount has it from its source.
@@ -224,6 +235,9 @@ mod tests {
         assert!(wanted("none", "tmpfs", "").is(&live("mounted other / rw tmpfs tmpfs rw")));
         assert!(!wanted("/srv", "none", "bind").is(&live("mounted other /srv rw ext4 /dev/sda1 rw")));
         assert!(wanted("/srv", "none", "bind").is(&live("mounted same /srv rw ext4 /dev/sda1 rw")));
+        let waiting = live("mounted other / rw,relatime autofs systemd-1 rw,fd=41");
+        let nas = |opts| wanted("nas:/x", "nfs4", opts);
+        assert!(nas("ro,x-systemd.automount").is(&waiting) && !nas("ro,x-systemd.automount").differs(&waiting) && !nas("ro").is(&waiting));
         assert!(wanted("UUID=1", "auto", "").is(&live("mounted same / rw ext4 /dev/sda1 rw")));
     }
 

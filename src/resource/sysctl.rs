@@ -172,7 +172,7 @@ impl Resource for Sysctl {
                 Some(Some(value)) if normal(&value) == self.value => {}
                 // A module that an earlier step loads may bring it.
                 Some(None) => {
-                    return Err(match world.opaque(None) {
+                    return Err(match world.opaque(Some(&format!("/proc/sys/{}", self.key.replace('.', "/")))) {
                         Some(cause) => Block::Later(cause),
                         None => Block::refused(
                             format!("this node's kernel has no parameter `{}`", self.key),
