@@ -29,7 +29,7 @@ fn at_boundaries<T: Send>(first: usize, nodes: &[&'static str], what: &str, happ
     let tasks = Tasks::of_machine();
     let left = Mutex::new(tried(first, tasks.boundaries()).enumerate());
     let next = || left.lock().unwrap().next();
-    let came = on_each(nodes, |node| std::iter::from_fn(&next).map(|(nth, at)| happens(node, at, nth)).collect()).unwrap_or_default();
+    let Some(came) = on_each(nodes, |node| std::iter::from_fn(&next).map(|(nth, at)| happens(node, at, nth)).collect()) else { return Vec::new() };
     eprintln!("lab: {what} at {} of {} boundaries of {} tasks, on {}", came.len(), tasks.boundaries(), tasks.count(), nodes.join(", "));
     came
 }
