@@ -9,10 +9,12 @@ mod case_args;
 mod case_ops;
 #[path = "support/case_seen.rs"]
 mod case_seen;
+#[path = "support/shellcheck.rs"]
+mod shellcheck;
 
 use case_seen::Seen;
 use homelab::lang::{Data, Value as Raw};
-use homelab::node::{Grade, Op, Standing, World};
+use homelab::node::{Grade, Op, Standing, World, program};
 use homelab::resource::{Block, Claim, KINDS, KindSpec, Resource, kind};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +57,8 @@ fn cases() -> Vec<Case> {
 struct Outcome {
     text: Map<String, Value>,
     law: Option<String>,
+    /// What its questions and its ops are on a node.
+    shell: String,
 }
 
 fn build(spec: &'static KindSpec, params: &Raw, case: &Map<String, Value>) -> Result<Box<dyn Resource>, Vec<String>> {
@@ -90,6 +94,8 @@ fn run(case: &Case) -> Result<Outcome, String> {
         answers.insert(probe, answer);
     }
     let facts = case_seen::facts(case.text.get("facts"))?;
+    let probes: Vec<_> = answers.keys().cloned().collect();
+    outcome.shell = shell(&program::look(1, &probes, None, false));
     let mut world = World::new(facts, answers);
     for resource in &earlier {
         look_more(resource.as_ref(), &mut world, &mut seen)?;
@@ -127,6 +133,12 @@ fn describe(case: &Case, resource: &dyn Resource, world: &World, outcome: &mut O
     tell("settled", json!(resource.settled(world).is_ok_and(|ops| ops.is_empty())));
 }
 
+/// A unit as the node evaluates it.
+fn shell(unit: &program::Unit) -> String {
+    let wire = String::from_utf8(unit.wire("nonce")).unwrap();
+    wire.split_once('\n').unwrap().1.to_owned() + "\n"
+}
+
 fn claim(claim: Claim) -> String {
     match claim {
         Claim::Content(path) => format!("content {path}"),
@@ -149,6 +161,7 @@ fn planned(resource: &dyn Resource, ops: &[Op], world: &mut World, outcome: &mut
         world.effect(op);
     }
     outcome.text.insert("ops".into(), ops.iter().map(case_ops::show).collect());
+    outcome.shell += &shell(&program::act(2, &(1..).zip(ops).collect::<Vec<_>>()));
     if let Some(grade) = ops.iter().map(Op::grade).max() {
         outcome.text.insert("grade".into(), json!(grade_name(grade)));
     }
@@ -201,6 +214,14 @@ fn every_case_holds() {
         }
     }
     assert!(failures.is_empty(), "{} of {} cases fail\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+#[test]
+fn what_a_resource_becomes_on_a_node_is_clean_shell() {
+    let told = |case: &Case| (case.path.to_str().unwrap().replace('/', "·"), run(case).map(|outcome| outcome.shell).unwrap_or_default());
+    let all: Vec<_> = cases().iter().map(told).filter(|(_, text)| !text.is_empty()).collect();
+    // Scripts within travel as they are, in single quotes.
+    shellcheck::clean(&all, "SC2016");
 }
 
 #[test]

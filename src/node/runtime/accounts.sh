@@ -24,8 +24,8 @@ h_group() {
   if h_entry /etc/group "$5"; then c=y v=${v#*:} a=${v%%:*} b=${v#*:}; else c=- a=- b=-; fi
   h_enc "$5"
   h_journal "$y" "B $y group $c $a ${b:--} - - $e$nl" || return
-  if [ "$2" = absent ]; then [ $c = - ] || e=$(h_rmgroup "$5" 2>&1)
-  elif [ $c = - ]; then e=$(h_mkgroup "$5" "$3" "$4" 2>&1)
+  if [ "$2" = absent ]; then [ "$c" = - ] || e=$(h_rmgroup "$5" 2>&1)
+  elif [ "$c" = - ]; then e=$(h_mkgroup "$5" "$3" "$4" 2>&1)
   elif [ "$3" != - ] && [ "$3" != "$a" ]; then e=$(groupmod -g "$3" -- "$5" 2>&1)
   fi && h_done "$y" || h_fail "$y" "$e"
 }
@@ -154,7 +154,7 @@ u_user() {
   y=$2
   { IFS= read -r h_l; IFS= read -r h_pw; IFS= read -r b; IFS= read -r h_gn; IFS= read -r h_age; } <"$R/before/$y.user"
   h_line "$R/before/$y.home"
-  k=$5 c=$4 h_name=$p
+  k=$5 c=$4
   h_dec "$v"
   h_h=$e
   if [ "$c" = - ]; then

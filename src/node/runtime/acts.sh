@@ -36,7 +36,7 @@ h_cron() {
   h_enc "$2"
   h_journal "$y" "B $y crontab $c - - - - $e$nl" 1 || return
   if [ $# -gt 2 ]; then e=$(printf %s "$3" | h_tab "$2" - 2>&1)
-  elif [ $c = y ]; then e=$(h_tab "$2" -r 2>&1)
+  elif [ "$c" = y ]; then e=$(h_tab "$2" -r 2>&1)
   fi && h_done "$y" || h_fail "$y" "$e"
 }
 u_crontab() {
@@ -74,6 +74,7 @@ u_unit() {
   stop:active:*) h_after="$h_after $h_i:$y:start:$p"; return ;;
   restart:active:* | reload:active:*) h_after="$h_after $h_i:$y:$4:$p"; return ;;
   esac
+  # shellcheck disable=SC2086 # words
   [ -z "$a" ] || e=$(systemctl -q $a -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }
   [ "$a" != stop ] || h_stopped="$h_stopped $p "
   # A boot in between started what was enabled, and nothing else.

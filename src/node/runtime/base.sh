@@ -18,7 +18,10 @@ h_slurp() {
 h_born() {
   h_line "/proc/$1/stat"
   v=${v##*)}
-  set -f; set -- $v; set +f
+  set -f
+  # shellcheck disable=SC2086 # words
+  set -- $v
+  set +f
   v=${20}
 }
 uid= gid=

@@ -18,7 +18,7 @@ h_facts() {
   [ -d /run/systemd/system ] && x="${x}init systemd$nl"
   [ -d /run/openrc ] && x="${x}init openrc$nl"
   [ -h /sbin/init ] && [ /sbin/init -ef /bin/busybox ] 2>/dev/null && x="${x}init busybox$nl"
-  for p in apt-get dnf apk; do command -v $p >/dev/null 2>&1 && x="${x}pm $p$nl"; done
+  for p in apt-get dnf apk; do command -v "$p" >/dev/null 2>&1 && x="${x}pm $p$nl"; done
   { command -v groupadd && x="${x}accounts shadow$nl" || { command -v addgroup && x="${x}accounts busybox$nl"; }; } >/dev/null 2>&1
   case $h_w in *' machine '*)
     x="${x}machine $(exec uname -m)$nl"
@@ -26,6 +26,7 @@ h_facts() {
     command -v dpkg >/dev/null 2>&1 && v=$(exec dpkg --print-architecture 2>/dev/null)
     if [ "$v" ]; then x="${x}arch $v$nl"
     else
+      # shellcheck disable=SC2046 # words
       set -- $(exec od -An -tx1 -N20 /bin/sh 2>/dev/null)
       x="${x}elf $*$nl"
     fi

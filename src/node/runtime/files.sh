@@ -6,6 +6,7 @@ h_verify() {
   x=$(exec sha256sum -- "$@" 2>&1)
   set -f
   IFS=$nl
+  # shellcheck disable=SC2086 # words
   set -- $x
   unset IFS
   set +f

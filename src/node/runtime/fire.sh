@@ -7,7 +7,7 @@ trap 'exit 0' TERM
 # A moment after a boot for what must be up to take things back.
 h_settle=10
 h_wait() {
-  due= h_new=
+  due=
   while :; do
     h_line "$G/pid"
     [ "${v%% *}" = $$ ] || exit 0
@@ -26,7 +26,7 @@ h_wait() {
       due=$((k + v))
     fi
     t=$((due - k))
-    if [ $t -le 0 ]; then
+    if [ "$t" -le 0 ]; then
       if h_working; then t=1
       else
         # Either this rename succeeds or that of a new login.
@@ -34,7 +34,7 @@ h_wait() {
         continue
       fi
     fi
-    [ $t -gt 2 ] && t=2
+    [ "$t" -gt 2 ] && t=2
     sleep $t
   done
 }
@@ -54,7 +54,7 @@ h_fire() {
     sync "$R/journal"
     t=0
     # What does not go back at once may a little later.
-    until h_unwind "$h_r" || [ $t -ge 2 ]; do
+    until h_unwind "$h_r" || [ "$t" -ge 2 ]; do
       run=$h_r t=$((t + 1))
       sleep 5
     done

@@ -28,7 +28,7 @@ h_arm() {
   } 2>&1); then
     h_start
     t=0
-    while [ ! -s "$G/pid" ] && [ $t -lt 50 ]; do
+    while [ ! -s "$G/pid" ] && [ "$t" -lt 50 ]; do
       sleep 0.1 2>/dev/null || { sleep 1; t=$((t + 9)); }
       t=$((t + 1))
     done
@@ -62,7 +62,7 @@ h_hook() {
 }
 # Apart from this session, and not its child.
 h_start() {
-  [ $k = systemd ] && systemd-run -q --description='homelab: the guard' -- "$h_sh" "$G/run" >/dev/null 2>&1 && return
+  [ "$k" = systemd ] && systemd-run -q --description='homelab: the guard' -- "$h_sh" "$G/run" >/dev/null 2>&1 && return
   if h_has setsid; then (setsid "$h_sh" "$G/run" </dev/null >/dev/null 2>&1 &)
   else ("$h_sh" "$G/run" </dev/null >/dev/null 2>&1 &)
   fi
@@ -95,17 +95,18 @@ h_oust() {
   h_held || return 0
   [ "$lp" = $$ ] && return
   h_kin "$lp"
+  # shellcheck disable=SC2086 # words
   kill -9 $w 2>/dev/null
   # Its parent may take a moment to notice.
   t=0
-  while h_held && [ $t -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; t=$((t + 1)); done
+  while h_held && [ "$t" -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; t=$((t + 1)); done
 }
 # run, seconds: the run's own earlier session, whose line is gone, makes room for this one when it is not in the middle of an op.
 h_room() {
   h_line "$S/open"
   [ "$v" = "$1" ] || return 0
   t=0
-  while h_held && h_working && [ $t -lt "$2" ]; do sleep 1; t=$((t + 1)); done
+  while h_held && h_working && [ "$t" -lt "$2" ]; do sleep 1; t=$((t + 1)); done
   h_oust
   # One that is dead and that nobody has taken note of looks alive.
   if h_held; then mv "$S/lock" "$S/lock.$$" 2>/dev/null && rm -rf "$S/lock.$$"; fi

@@ -43,9 +43,11 @@ h_secure() {
   for p in $q; do j=$j,$p; done
   w=$(printf '%s\n' "$e" | sed -n 's/^[IRP][a-z]* \([^ ]*\) \[.*/\1/p')
   p=$w
+  # shellcheck disable=SC2086 # words
   h_left "$y" $q $w || return
   w=$p
   [ "$w$h_c" ] || return 0
+  # shellcheck disable=SC2086 # words
   e=$(mkdir -p -- "$d" 2>&1 && { [ -z "$w" ] || dpkg-query -W -f '${db:Status-Abbrev}${binary:Package} ${Package}_${Version}_${Architecture}\n' -- $w 2>&1; }) || return
   w=$e$nl
   while [ "$w" ]; do
@@ -62,6 +64,7 @@ h_secure() {
     if [ -s "$s" ]; then ln -f -- "$s" "$d/$f" 2>/dev/null || e=$(cp -- "$s" "$d/$f" 2>&1); else h_repack "$p" "$d/$f"; fi ||
       { e="the installed $p cannot be secured: $e"; return 1; }
   done
+  # shellcheck disable=SC2086 # words
   [ -z "$h_c" ] || e=$(cat -- $h_c | while read -r p; do [ ! -f "$p" ] || printf '%s\n' "${p#/}"; done | tar -C / --verbatim-files-from -T - -cf "$d/conffiles.tar" 2>&1)
 }
 # number, packages: which of them had been removed, and the configuration that was left of them
@@ -111,7 +114,7 @@ h_repack() {
   } 2>&1)
   a=$?
   rm -rf -- "$t" "$t.changed"
-  return $a
+  return "$a"
 }
 # number, lists first (y), purge (y), seconds to wait, names to install (name or name=version), --, names to remove
 h_transact() {
@@ -127,6 +130,7 @@ h_transact() {
       if [ "$p" = -- ]; then s=-; else set -- "$@" "$p$s"; fi
     done
     [ "$b" = y ] && b=--purge || b=
+    # shellcheck disable=SC2086 # words
     set -- $b --allow-downgrades install -- "$@"
     h_secure "$y" "$@" || { h_fail "$y" "$e"; return 1; }
     h_enc "${j#,}"
@@ -145,7 +149,7 @@ h_transact() {
   # Taking it back, later, is about what it changed and nothing else.
   # By half it would say that packages are not there.
   h_installed >"$R/now" 2>/dev/null && mv -f "$R/now" "$R/before/$y.after"
-  [ $a = 0 ] && h_done "$y" || h_fail "$y" "$e"
+  [ "$a" = 0 ] && h_done "$y" || h_fail "$y" "$e"
 }
 # The configuration files of packages of dnf's or apk's, as far as they are there, without their first slash.
 h_confs() {
@@ -159,8 +163,8 @@ h_confs() {
 # dnf or apk: whether the lists come first, names, --, names
 h_other() {
   h_has dnf && c=dnf || c=apk
-  h_has $c || { e='there is no package manager that homelab knows (apt, dnf, apk)'; return 1; }
-  if [ "$1" = y ]; then [ $c = dnf ] && e=$(dnf -q makecache 2>&1) || e=$(apk update 2>&1) || return; fi
+  h_has "$c" || { e='there is no package manager that homelab knows (apt, dnf, apk)'; return 1; }
+  if [ "$1" = y ]; then [ "$c" = dnf ] && e=$(dnf -q makecache 2>&1) || e=$(apk update 2>&1) || return; fi
   shift
   w= i=0 s=
   q= h_n= h_u=
@@ -178,14 +182,14 @@ h_other() {
     esac
     w="$w \"\${$i}\""
   done
-  if [ "$h_u" ]; then [ $c = dnf ] && s='dnf -y -q upgrade' || s='apk add -u'; eval "e=\$($s $h_u 2>&1)" || return; fi
-  if [ "$w" ]; then [ $c = dnf ] && s='dnf -y -q install' || s='apk add'; eval "e=\$($s $w 2>&1)" || return; fi
+  if [ "$h_u" ]; then [ "$c" = dnf ] && s='dnf -y -q upgrade' || s='apk add -u'; eval "e=\$($s $h_u 2>&1)" || return; fi
+  if [ "$w" ]; then [ "$c" = dnf ] && s='dnf -y -q install' || s='apk add'; eval "e=\$($s $w 2>&1)" || return; fi
   for i in $h_n; do
     eval "p=\$h_v$i"
     # Nor does it go back to an older version by itself.
     rpm -q --quiet -- "$p" 2>/dev/null || e=$(dnf -y -q downgrade "$p" 2>&1) || return
   done
-  if [ "$q" ]; then [ $c = dnf ] && s='dnf -y -q remove' || s='apk del'; eval "e=\$($s $q 2>&1)" || return; fi
+  if [ "$q" ]; then [ "$c" = dnf ] && s='dnf -y -q remove' || s='apk del'; eval "e=\$($s $q 2>&1)" || return; fi
 }
 u_packages() {
   y=$2 h_wait=120 k=$R/before/$2
@@ -215,9 +219,11 @@ u_packages() {
       for l in $a; do set -- "$@" "$l-"; done
       unset IFS
       set +f
+      # shellcheck disable=SC2086 # words
       h_apt --allow-downgrades $c install -- "$@" || { h_stick "$y" "$e"; return; }
       if [ "$h_r" ]; then
         a=$(printf '%s\n' "$a" | grep -vxFf "$k.residue")
+        # shellcheck disable=SC2086 # words
         [ -z "$a" ] || h_apt purge -- $a || { h_stick "$y" "$e"; return; }
       fi
     else

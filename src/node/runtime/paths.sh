@@ -32,6 +32,7 @@ h_paths() {
     fi
   done
   x=
+  # shellcheck disable=SC2030 # meant for one
   case $c in *[dflou]*) x=$(export QUOTING_STYLE=literal; exec stat -c "$fmt" -- "$@" 2>/dev/null) ;; esac
   h_f paths "$k $c" "$x"
   t= h=
@@ -117,6 +118,7 @@ h_send() {
 h_tree() {
   h_gone "$2"
   [ -e "$2" ] || [ -h "$2" ] || { h_f tree "$1 $r" ''; return; }
+  # shellcheck disable=SC2031 # meant for one
   x=$(export QUOTING_STYLE=literal; exec find "$2" -exec stat -c "$fmt" -- {} + 2>/dev/null) && r=y || r=p
   h_f tree "$1 $r" "$x"
 }

@@ -36,13 +36,13 @@ h_lock() {
   t=0
   while :; do
     if mkdir "$S/lock" 2>/dev/null; then h_sign "$1"; return; fi
-    [ -d "$S/lock" ] || { t=$((t + 1)); [ $t -lt 50 ] && continue; h_f failed begin "no lock can be made in $S"; return 1; }
+    [ -d "$S/lock" ] || { t=$((t + 1)); [ "$t" -lt 50 ] && continue; h_f failed begin "no lock can be made in $S"; return 1; }
     if h_held; then
       [ "$lp" = $$ ] && return 0
       [ "$3" ] || { h_f locked "$ls" "$lw"; return 75; }
     fi
     t=$((t + 1))
-    if [ -z "$lp" ] && [ $t -lt 3 ]; then sleep 1
+    if [ -z "$lp" ] && [ "$t" -lt 3 ]; then sleep 1
     elif mkdir "$S/lock/taking" 2>/dev/null; then
       h_held && a=$lp || a=
       if [ "$a" ] && [ -z "$3" ]; then rmdir "$S/lock/taking"; continue; fi
@@ -50,7 +50,7 @@ h_lock() {
       rmdir "$S/lock/taking"
       [ -z "$a" ] || h_yields "$a"
       return 0
-    elif [ $t -gt 6 ]; then rmdir "$S/lock/taking"; t=0
+    elif [ "$t" -gt 6 ]; then rmdir "$S/lock/taking"; t=0
     else sleep 1
     fi
   done
@@ -79,7 +79,7 @@ h_yields() {
   t=0
   while h_kin "$1"; [ "$w" != "$1" ]; do
     t=$((t + 1))
-    [ $t -gt 10 ] || { sleep 1; continue; }
+    [ "$t" -gt 10 ] || { sleep 1; continue; }
     x=
     for p in $w; do
       [ "$p" = "$1" ] && continue
@@ -110,6 +110,7 @@ h_free() {
   h_watched || return 0
   case $x in "$1 "*) [ ! -e "$S/guard/firing" ] && return ;; esac
   h_line "$S/guard/pid"
+  # shellcheck disable=SC2086 # words
   set -- $v
   if [ $# -lt 2 ] || ! h_born "$1" || [ "$v" != "$2" ]; then (sh "$S/guard/run" </dev/null >/dev/null 2>&1 &); fi
   h_f guarded '' "$x"
@@ -208,7 +209,7 @@ h_flush() {
 h_hashed() {
   h_slurp "$S/sums"
   a=$1 i=0
-  while [ "$v" ] && [ $i -lt 250 ]; do
+  while [ "$v" ] && [ "$i" -lt 250 ]; do
     l=${v%%"$nl"*} v=${v#*"$nl"} p=${l%%// *}
     case $nl$a in
     *"$nl$p// "*) ;;
@@ -248,7 +249,7 @@ h_prune() {
   IFS=$nl
   for l in $x; do t=$((t + ${l%%[!0-9]*})); done
   for l in $x; do
-    [ $t -gt 524288 ] && [ $# -gt 1 ] && [ "$1" != "$R" ] || break
+    [ "$t" -gt 524288 ] && [ $# -gt 1 ] && [ "$1" != "$R" ] || break
     t=$((t - ${l%%[!0-9]*}))
     rm -rf "$1"
     shift

@@ -19,7 +19,7 @@ h_state() {
   h_f state "${v:-0}" ''
   h_slurp "$S/sums"
   h_sums=$nl$v
-  for k in pending kept open; do h_slurp "$S/$k"; [ "$v" ] && h_f $k '' "$v"; done
+  for k in pending kept open; do h_slurp "$S/$k"; [ "$v" ] && h_f "$k" '' "$v"; done
   [ "$1" ] && [ -s "$S/receipts" ] && h_f receipts '' "$(exec cat "$S/receipts")"
   h_watched && h_f guard '' "$x"
   [ -d "$S/lock" ] && h_held && h_f lock "$ls" "$lw"

@@ -29,6 +29,7 @@ h_candidates() {
 h_units() {
   [ -d /run/systemd/system ] || { h_f units none ''; return; }
   x=$(exec systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- "$@" 2>&1) && v=systemd || v=failed
+  # shellcheck disable=SC2086 # words
   h_f units $v "$x"
 }
 # Both files whole; of shadow only the lines of the names given.
@@ -79,6 +80,7 @@ h_sysctls() {
 }
 h_hostname() { h_line /proc/sys/kernel/hostname; h_f hostname '' "$v"; }
 # The script in p through descriptor 9 to a shell of its own, as user $1 if given: it never is an argument of a process.
+# shellcheck disable=SC2016 # for later
 h_script='s=$(cat <&9); exec 9<&-; eval "$s"'
 h_sh() {
   if [ "$1" ]; then

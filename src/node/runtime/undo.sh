@@ -33,12 +33,14 @@ h_unwind() {
     *)
       [ "$dead" ] && { h_bye; exit 0; }
       set -f
+      # shellcheck disable=SC2086 # words
       h_record $h_l
       [ "$H" ] || return
       ;;
     esac
     h_i=$((h_i - 1))
   done
+  # shellcheck disable=SC2119 # its own
   h_together
   [ "$H" ] || return
   h_afterwards
@@ -65,7 +67,7 @@ h_unwind() {
 # An earlier try that got stuck marked what had yet to be taken up. Now all of it has been: what was pending before the run is.
 h_unmark() {
   i=0 h_ks=' '
-  while [ $i -lt "$h_all" ]; do
+  while [ "$i" -lt "$h_all" ]; do
     i=$((i + 1))
     eval "l=\$j_$i"
     case $l in P*) ;; *) continue ;; esac
@@ -94,7 +96,7 @@ h_mark() {
   h_pending "$@" 2>/dev/null
   x=$?
   run=$h_was
-  return $x
+  return "$x"
 }
 # A record: B number kind class mode uid gid group path, or P set|clear handler. Files that follow each other and are taken
 # back in the same way wait for h_together.
@@ -102,7 +104,9 @@ h_record() {
   set +f
   h_way "$@"
   eval "p_$h_i=\$p"
+  # shellcheck disable=SC2086 # words
   if [ -z "$v" ] || [ "$v" != "$h_kw" ] || [ $h_kc -ge 250 ]; then
+    # shellcheck disable=SC2119 # its own
     h_together
     [ "$v" ] || { h_ours && h_one "$@"; return; }
     eval "p=\$p_$h_i"
@@ -130,6 +134,7 @@ h_way() {
   esac
 }
 # What has waited: all at once, checked, on disk, and only then marked; if that fails one by one, to know which.
+# shellcheck disable=SC2120 # its own
 h_together() {
   [ "$h_kn" ] && h_ours || return
   h_as=$v h_at=$h_i w=$h_kn h_kn=
@@ -149,6 +154,7 @@ h_together() {
       h_i=${s%%:*}
       eval "h_l=\$j_$h_i"
       set -f
+      # shellcheck disable=SC2086 # words
       h_one $h_l
     done
   fi
@@ -190,11 +196,11 @@ h_restore() {
   IFS=$nl
   for l in $x; do
     i=$((i + 1))
-    if [ $i -le $# ]; then a=$a${l%% *}$nl; else b=$b${l%% *}$nl; fi
+    if [ "$i" -le "$#" ]; then a=$a${l%% *}$nl; else b=$b${l%% *}$nl; fi
   done
   unset IFS
   set +f
-  [ $i = $(($# * 2)) ] && [ "$a" = "$b" ]
+  [ "$i" = $(($# * 2)) ] && [ "$a" = "$b" ]
 }
 # Before a mark says that something is as it was, it is so on the disk.
 h_settle() {
@@ -214,8 +220,8 @@ h_settled() { h_settle "$p"; h_undone "$y"; }
 h_one() {
   set +f
   if [ "$1" = P ]; then
-    [ "$2" = set ] && c=clear || c=set
-    h_mark $c "$3" || { h_stick 0 'the handlers that are pending cannot be written'; return; }
+    [ "$2" = set ] && c=clear || c='set'
+    h_mark "$c" "$3" || { h_stick 0 'the handlers that are pending cannot be written'; return; }
     h_note "U $h_i"
     return
   fi
