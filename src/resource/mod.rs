@@ -6,6 +6,7 @@
 pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
+mod backrefs;
 pub mod blockinfile;
 pub mod boot_config;
 mod boot_text;
@@ -30,8 +31,11 @@ pub mod git;
 pub mod group;
 pub mod hostname;
 mod image_offer;
+pub mod ini_file;
+mod ini_text;
 pub mod iptables;
 mod iptables_rule;
+pub mod known_hosts;
 pub mod kubernetes;
 mod kubernetes_object;
 pub mod lineinfile;
@@ -44,7 +48,9 @@ pub mod package;
 pub mod params;
 pub mod put;
 pub mod reboot;
+pub mod replace;
 pub mod service;
+mod ssh_file;
 mod ssh_key;
 pub mod swap;
 pub mod sysctl;
@@ -198,13 +204,16 @@ pub static KINDS: &[&KindSpec] = &[
     &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
+    &ini_file::INI_FILE,
     &iptables::IPTABLES,
+    &known_hosts::KNOWN_HOSTS,
     &kubernetes::KUBERNETES,
     &lineinfile::LINEINFILE,
     &modprobe::MODPROBE,
     &mount::MOUNT,
     &package::PACKAGE,
     &reboot::REBOOT,
+    &replace::REPLACE,
     &service::SERVICE,
     &swap::SWAP,
     &sysctl::SYSCTL,
