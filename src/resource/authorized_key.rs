@@ -1,6 +1,6 @@
 //! `authorized_key`: who may log in to an account with which SSH key.
 
-use super::attrs::clean;
+use super::attrs::{clean, wrong};
 use super::ssh_file::SshFile;
 use super::ssh_key::Key;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
@@ -54,7 +54,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let text = args.str("key").unwrap_or_default();
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(names::wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in"));
+        return Err(wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in").into());
     }
     let options = match args.str("key_options") {
         Some(options) => problems.take(names::line(args, "key_options", options)),
@@ -69,7 +69,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
                 key.comment = comment.clone().unwrap_or(key.comment);
                 match keys.iter().find(|have| have.same(&key)) {
                     Some(have) if have.options != key.options => {
-                        problems.push(names::problem(args, "key", format!("the key {} is given twice with different options", key.fingerprint()), "the same key", "keep one of the two"));
+                        problems.push(wrong(args, "key", format!("the key {} is given twice with different options", key.fingerprint()), "the same key", "keep one of the two"));
                     }
                     Some(_) => {}
                     None => keys.push(key),
@@ -86,7 +86,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
         }
     }
     if problems.is_empty() && keys.is_empty() {
-        problems.push(names::problem(args, "key", "`key` holds no key", "only blank lines and comments", "paste the line of a `.pub` file"));
+        problems.push(wrong(args, "key", "`key` holds no key", "only blank lines and comments", "paste the line of a `.pub` file"));
     }
     problems.into_result(keys)
 }
@@ -106,7 +106,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let present = args.str("state") != Some("absent");
     let exclusive = args.bool("exclusive", false);
     if exclusive && !present {
-        problems.push(names::problem(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
+        problems.push(wrong(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
     }
     let path = args.str("path").map(|path| clean(path).0);
     let manage_dir = args.bool("manage_dir", path.is_none());
