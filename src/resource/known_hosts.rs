@@ -286,6 +286,17 @@ mod tests {
         build(&args).unwrap()
     }
 
+    #[test]
+    fn ssh_keygen_finds_what_was_written() {
+        for (name, flags) in [("nas.lan", vec![]), ("nas.lan", vec!["hash_host"]), ("[nas.lan]:2222", vec!["hash_host"])] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), after("pi.lan x y\n", known(name, ONE, &flags).as_ref()).unwrap()).unwrap();
+            let found = |name: &str| std::process::Command::new("ssh-keygen").args(["-F", name, "-f"]).arg(file.path()).output().unwrap().stdout;
+            assert!(String::from_utf8(found(name)).unwrap().contains(ONE), "{name} {flags:?}");
+            assert!(found("nas").is_empty());
+        }
+    }
+
     fn line() -> impl Strategy<Value = String> {
         let names = prop_oneof![Just("pi"), Just("nas"), Just("nas,pi"), Just("[pi]:22"), Just("p*"), Just("|1|c2FsdA==|aGFzaA=="), Just("@cert-authority pi"), Just("#")];
         let hashed = Just(hashed_name("pi", &[7; 20]));

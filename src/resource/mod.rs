@@ -3,6 +3,7 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod alternatives;
 pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
@@ -39,6 +40,7 @@ pub mod known_hosts;
 pub mod kubernetes;
 mod kubernetes_object;
 pub mod lineinfile;
+pub mod locale_gen;
 pub mod modprobe;
 pub mod mount;
 mod mounted;
@@ -188,6 +190,7 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &alternatives::ALTERNATIVES,
     &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
@@ -209,6 +212,7 @@ pub static KINDS: &[&KindSpec] = &[
     &known_hosts::KNOWN_HOSTS,
     &kubernetes::KUBERNETES,
     &lineinfile::LINEINFILE,
+    &locale_gen::LOCALE_GEN,
     &modprobe::MODPROBE,
     &mount::MOUNT,
     &package::PACKAGE,

@@ -84,7 +84,7 @@ impl SshFile {
         let probe = Probe::User { name: self.user.clone() };
         names::answered(world, &probe, &format!("whether there is an account {}", self.user), "see that `/etc/passwd` can be read there")?;
         let account = match world.user(&self.user) {
-            // Nobody lets a key in to an account that is not there.
+            // Of an account that is not there, there is nothing to take away.
             Some(None) if !self.present && self.path.is_none() => return Ok(Vec::new()),
             Some(None) if self.present => {
                 let need = Need::User(self.user.clone());

@@ -43,6 +43,7 @@ const ROWS: &[Row] = &[
     ("hostname", "all", "\"{{ host.name }}-lab\"", "\"{{ host.name }}\""),
     ("command", "all", "{cmd: touch -d @1 /srv/lab/ran, creates: /srv/lab/ran, undo: rm /srv/lab/ran}", "{cmd: rm /srv/lab/ran, removes: /srv/lab/ran, undo: touch -d @1 /srv/lab/ran}"),
     ("apt_repository", "debian", "{name: lab, uris: \"file:/srv/packages\", suites: ./, trusted: true}", "{name: lab, state: absent}"),
+    ("alternatives", "debian", "{name: lab-tool, link: /usr/local/bin/lab-tool, path: /bin/true}", "{name: lab-tool, path: /bin/true, state: absent}"),
     ("package", "debian", "greeter", "{name: greeter, state: absent}"),
     ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
@@ -60,7 +61,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
+const REFUSED: &[(&str, &str)] = &[("alternatives", "`update-alternatives`"), ("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -118,7 +119,7 @@ fn state() -> BTreeMap<String, String> {
 fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
-            "systemctl disable --now lab-unit; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+            "systemctl disable --now lab-unit; update-alternatives --remove lab-tool /bin/true; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
              sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; sed '/lab-ram/d' /etc/fstab >/tmp/hosts && cat /tmp/hosts >/etc/fstab; rm -f /tmp/hosts; chmod 755 /home"]);
     }
 }
@@ -126,9 +127,9 @@ fn clean() {
 #[test]
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs. Nodes have
-    // no git, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
+    // no git, no locales, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
     // There is no cluster either: tests/e2e/kubernetes.rs has a mock.
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "swap", "unarchive", "uri"]).collect();
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "locale_gen", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 
