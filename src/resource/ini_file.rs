@@ -251,6 +251,7 @@ flag
         assert_eq!(set("# about s\n[s]\n", &a[1..]), "a = 1\n# about s\n[s]\n");
         assert_eq!(set("[s] ; of old\n a = 1 \n", &a), "[s] ; of old\n a = 1 \n");
         assert_eq!(set("[s]\na = 1\n    2\nb = 1\n", &a), "[s]\na = 1\nb = 1\n");
+        assert_eq!(set("[s]\nb = 0\n# a = 2\n    3\n", &a), "[s]\nb = 0\n# a = 2\n    3\na = 1\n");
     }
 
     proptest! {

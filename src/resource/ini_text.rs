@@ -54,6 +54,11 @@ fn indent(line: &str) -> &str {
     &line[..line.len() - line.trim_start().len()]
 }
 
+/// Whether `line` goes on with the value of a setting that has this indent, right above.
+fn goes_on(line: &str, above: &str) -> bool {
+    !blank(line) && !comment(line) && indent(line).len() > above.len()
+}
+
 fn sections<'a>(lines: &[&'a str]) -> Vec<Section<'a>> {
     let mut found = vec![Section { name: None, body: 0..lines.len(), entries: Vec::new() }];
     let mut at = 0;
@@ -66,7 +71,7 @@ fn sections<'a>(lines: &[&'a str]) -> Vec<Section<'a>> {
             found.push(Section { name: Some(name), body: at..lines.len(), entries: Vec::new() });
         } else if !blank(line) && !comment(line) {
             // A value goes on behind a backslash, or on lines that are further in.
-            let more = |next: &str, before: &str| before.ends_with('\\') || (!blank(next) && !comment(next) && indent(next).len() > indent(line).len());
+            let more = |next: &str, before: &str| before.ends_with('\\') || goes_on(next, indent(line));
             while at < lines.len() && more(lines[at], lines[at - 1]) {
                 at += 1;
             }
@@ -170,14 +175,16 @@ impl Setting {
         edits.extend(kept.iter().skip(wished.len()).map(|entry| (entry.lines.clone(), Vec::new())));
         let mut missing = wished.into_iter().skip(kept.len()).peekable();
         if missing.peek().is_some() {
-            let hidden = section.body.clone().rev().filter(|_| there.is_empty()).find_map(|at| Some((at, self.inactive(all[at], option)?)));
+            // Further in than the setting before it, a line would be that one's value; and what is behind it must not become its own.
+            let base = section.entries.iter().map(|entry| indent(all[entry.lines.start])).min_by_key(|indent| indent.len());
+            let hidden = section.body.clone().rev().filter(|_| there.is_empty()).find_map(|at| {
+                let (rest, indent) = (self.inactive(all[at], option)?, base.unwrap_or(indent(all[at])));
+                all.get(at + 1).is_none_or(|next| !goes_on(next, indent)).then_some((at, rest, indent))
+            });
             let mut add = Vec::new();
             let range = match (hidden, there.last()) {
-                (Some((at, rest)), _) => {
+                (Some((at, rest, indent)), _) => {
                     let value = missing.next().and_then(Option::as_deref);
-                    // Further in than the setting before it, it would be that one's value.
-                    let near = section.entries.iter().rfind(|entry| entry.lines.end <= at).or(section.entries.first());
-                    let indent = near.map_or(indent(all[at]), |entry| indent(all[entry.lines.start]));
                     add.push(format!("{indent}{}", renewed(rest, option, value, tight)));
                     at..at + 1
                 }
@@ -187,7 +194,7 @@ impl Setting {
                     at..at
                 }
             };
-            let like = there.last().copied().or(section.entries.last()).map_or("", |entry| indent(all[entry.lines.start]));
+            let like = there.last().map_or(base.unwrap_or_default(), |entry| indent(all[entry.lines.start]));
             add.extend(missing.map(|value| new(like, option, value)));
             edits.push((range, add));
         }
