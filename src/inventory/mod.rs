@@ -4,6 +4,7 @@
 pub mod connection;
 pub mod fields;
 pub mod keys;
+pub mod known_line;
 mod load;
 pub mod pattern;
 pub mod range;

@@ -39,6 +39,8 @@ impl Op {
     pub fn cuts_line(&self, world: &World) -> bool {
         let login = &world.facts.user;
         match self {
+            // Whom the node knows: it calls others by it.
+            Op::Put { path, .. } if path.ends_with("/known_hosts") || path.ends_with("/ssh_known_hosts") => false,
             Op::Put { path, .. } | Op::Mkdir { path, .. } | Op::Attr { path, .. } | Op::Link { path, .. } => {
                 listed(path) || keys(path, &login.home) || (matches!(self, Op::Attr { .. }) && above(path, &login.home))
             }
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn what_it_does_not_go_through_is_not() {
         for op in [
-            put("/etc/sshx"), put("/etc/motd"), put("/home/pi2/.ssh/authorized_keys"), put("/home/pi/notes"), put("/etc/systemd/system/app.service"),
+            put("/etc/sshx"), put("/etc/motd"), put("/home/pi/.ssh/known_hosts"), put("/etc/ssh/ssh_known_hosts"), put("/home/pi2/.ssh/authorized_keys"), put("/home/pi/notes"), put("/etc/systemd/system/app.service"),
             Op::Mkdir { path: "/srv".into(), mode: 0o755, owner: None, group: None }, Op::Remove { path: "/etc/motd".into() },
             Op::Unit { name: "nginx.service".into(), act: UnitAct::Restart }, Op::DaemonReload,
             Op::User(UserOp { name: "pi".into(), present: true, exists: true, comment: Some("x".into()), ..UserOp::default() }),

@@ -2,19 +2,11 @@
 //! that manages files. Links have no attributes here: nothing ever follows or changes one.
 
 use super::{Args, Block, Claim, Param, Ty, names};
+pub use crate::lang::mode::Mode;
 use crate::lang::mode::symbolic;
 use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::{Attrs, Depth};
 use crate::node::{Op, Probe, World};
-
-/// Permissions as the user wrote them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
-    /// All bits.
-    Bits(u32),
-    /// Changes to what is there: `u=rw,go+r`.
-    Symbolic(String),
-}
 
 /// What is wished of mode and owners; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +56,7 @@ impl Wish {
     /// The permission bits to give to what has `present` now, or `fresh` where there is nothing or nothing is wished.
     pub fn bits(&self, present: Option<u32>, fresh: u32, dir: bool) -> u32 {
         match &self.mode {
-            Some(Mode::Bits(bits)) => *bits,
+            Some(Mode::Octal(bits)) => *bits,
             Some(Mode::Symbolic(text)) => {
                 let present = present.unwrap_or(fresh);
                 symbolic(text, present, dir).unwrap_or(present)
@@ -108,7 +100,7 @@ pub fn check(args: &Args, problems: &mut Diagnostics) {
 /// The permissions that the argument `name` holds.
 pub fn mode(args: &Args, name: &str) -> Option<Mode> {
     match &args.values.get(name)?.data {
-        Data::Int(bits) => u32::try_from(*bits).ok().map(|bits| Mode::Bits(bits & 0o7777)),
+        Data::Int(bits) => u32::try_from(*bits).ok().map(|bits| Mode::Octal(bits & 0o7777)),
         Data::Str(text) => Some(Mode::Symbolic(text.clone())),
         _ => None,
     }

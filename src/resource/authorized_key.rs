@@ -1,11 +1,11 @@
 //! `authorized_key`: who may log in to an account with which SSH key.
 
-use super::attrs::{clean, parent};
+use super::attrs::{clean, wrong};
+use super::ssh_file::SshFile;
 use super::ssh_key::Key;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
-use crate::node::probe::{Attrs, Depth, Node};
-use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
+use crate::node::{Op, Probe, World};
 
 /// The declaration of `authorized_key`.
 pub static AUTHORIZED_KEY: KindSpec = KindSpec {
@@ -43,12 +43,9 @@ creates. A link in place of either is refused: writing through it as root would 
 
 #[derive(Debug)]
 struct Keys {
-    user: String,
+    file: SshFile,
     keys: Vec<Key>,
-    present: bool,
     exclusive: bool,
-    manage_dir: bool,
-    path: Option<String>,
     secret: bool,
 }
 
@@ -57,7 +54,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let text = args.str("key").unwrap_or_default();
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(names::wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in"));
+        return Err(wrong(args, "key", "`key` is an address, not a key", "nothing is fetched", "paste the keys themselves, so that a plan shows who is let in").into());
     }
     let options = match args.str("key_options") {
         Some(options) => problems.take(names::line(args, "key_options", options)),
@@ -72,7 +69,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
                 key.comment = comment.clone().unwrap_or(key.comment);
                 match keys.iter().find(|have| have.same(&key)) {
                     Some(have) if have.options != key.options => {
-                        problems.push(names::problem(args, "key", format!("the key {} is given twice with different options", key.fingerprint()), "the same key", "keep one of the two"));
+                        problems.push(wrong(args, "key", format!("the key {} is given twice with different options", key.fingerprint()), "the same key", "keep one of the two"));
                     }
                     Some(_) => {}
                     None => keys.push(key),
@@ -89,7 +86,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
         }
     }
     if problems.is_empty() && keys.is_empty() {
-        problems.push(names::problem(args, "key", "`key` holds no key", "only blank lines and comments", "paste the line of a `.pub` file"));
+        problems.push(wrong(args, "key", "`key` holds no key", "only blank lines and comments", "paste the line of a `.pub` file"));
     }
     problems.into_result(keys)
 }
@@ -109,26 +106,20 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let present = args.str("state") != Some("absent");
     let exclusive = args.bool("exclusive", false);
     if exclusive && !present {
-        problems.push(names::problem(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
+        problems.push(wrong(args, "exclusive", "`exclusive` has no meaning with `state: absent`", "not used", "remove `exclusive`, or set `state: present`"));
     }
     let path = args.str("path").map(|path| clean(path).0);
+    let manage_dir = args.bool("manage_dir", path.is_none());
     let resource = Keys {
-        user: user.unwrap_or_default(),
+        file: SshFile { name: "authorized_keys", user: user.unwrap_or_default(), path, strict: true, manage_dir, present },
         keys,
-        present,
         exclusive,
-        manage_dir: args.bool("manage_dir", path.is_none()),
-        path,
         secret: ["key", "key_options", "comment"].iter().any(|key| args.is_secret(key)),
     };
     problems.into_result(Box::new(resource))
 }
 
 impl Keys {
-    fn usual_path(&self) -> String {
-        self.path.clone().unwrap_or_else(|| file_in(&names::usual_home(&self.user)))
-    }
-
     /// The file's new text; `None`: as wished.
     fn edit(&self, old: &str) -> Option<String> {
         let mut missing: Vec<&Key> = self.keys.iter().collect();
@@ -142,7 +133,7 @@ impl Keys {
             let there = Key::parse(bare).ok();
             let ours = there.as_ref().and_then(|there| self.keys.iter().find(|key| key.same(there)));
             match (there, ours) {
-                (Some(_), Some(_)) if !self.present => {}
+                (Some(_), Some(_)) if !self.file.present => {}
                 (Some(there), Some(ours)) => {
                     let first = missing.iter().any(|key| key.same(ours));
                     missing.retain(|key| !key.same(ours));
@@ -157,62 +148,12 @@ impl Keys {
                 _ => lines.push(line.to_owned()),
             }
         }
-        if self.present {
+        if self.file.present {
             lines.extend(missing.into_iter().map(Key::line));
         }
         let same = lines.iter().map(String::as_str).eq(names::lines(old));
         (!same).then(|| lines.iter().map(|line| format!("{line}\n")).collect())
     }
-
-    /// Whom the files are to belong to; `None` where everything belongs to the login anyway.
-    fn owner(&self, world: &World, path: &str) -> Result<Option<String>, Block> {
-        if world.facts.uids != "single" {
-            return Ok(Some(self.user.clone()));
-        }
-        if self.present && self.user != "root" && self.user != world.facts.user.name {
-            return Err(Block::refused(
-                format!("{path} cannot belong to `{}`: on this node everything belongs to the login", self.user),
-                "give the task `when: facts.uids == \"all\"`",
-            ));
-        }
-        Ok(None)
-    }
-
-    fn dir_ops(&self, world: &World, dir: &str, owner: &Option<String>, group: &Option<String>) -> Result<Option<Op>, Block> {
-        let owner = owner.clone();
-        Ok(match world.path(dir) {
-            _ if !self.manage_dir => None,
-            Some(Node::Absent) => Some(Op::Mkdir { path: dir.to_owned(), mode: 0o700, owner, group: group.clone() }),
-            Some(Node::Dir(attrs)) if !owned(&owner, group, 0o700, &attrs) => {
-                Some(Op::Attr { path: dir.to_owned(), mode: Some(0o700), owner, group: group.clone() })
-            }
-            Some(Node::Dir(_)) | None => None,
-            Some(_) => return Err(not_ours(dir, "a directory")),
-        })
-    }
-}
-
-fn owned(owner: &Option<String>, group: &Option<String>, mode: u32, attrs: &Attrs) -> bool {
-    attrs.mode == mode
-        && owner.as_ref().is_none_or(|owner| *owner == attrs.owner)
-        && group.as_ref().is_none_or(|group| *group == attrs.group || group.parse() == Ok(attrs.gid))
-}
-
-fn file_in(home: &str) -> String {
-    format!("{}/.ssh/authorized_keys", home.trim_end_matches('/'))
-}
-
-fn not_ours(path: &str, wanted: &str) -> Block {
-    Block::refused(format!("{path} is there, and is not {wanted}"), "see what it is, and remove it on the node; or name the real file with `path:`")
-}
-
-fn file_probes(path: &str) -> Vec<Probe> {
-    let dir = parent(path);
-    vec![
-        Probe::Path { path: path.to_owned(), depth: Depth::Text { unless: None } },
-        Probe::Path { path: dir.to_owned(), depth: Depth::Stat },
-        Probe::Path { path: parent(dir).to_owned(), depth: Depth::Stat },
-    ]
 }
 
 impl Resource for Keys {
@@ -220,11 +161,11 @@ impl Resource for Keys {
         let mut prints: Vec<String> = self.keys.iter().map(Key::fingerprint).collect();
         prints.sort();
         let slice = if self.exclusive { String::new() } else { prints.join(",") };
-        Id { kind: "authorized_key".into(), key: self.path.clone().unwrap_or_else(|| self.user.clone()), slice }
+        Id { kind: "authorized_key".into(), key: self.file.key(), slice }
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let path = self.usual_path();
+        let path = self.file.usual_path();
         if self.exclusive {
             return vec![Claim::Content(path)];
         }
@@ -232,16 +173,11 @@ impl Resource for Keys {
     }
 
     fn look(&self) -> Vec<Probe> {
-        let mut probes = vec![Probe::User { name: self.user.clone() }];
-        probes.extend(file_probes(&self.usual_path()));
-        probes
+        self.file.look()
     }
 
     fn look_more(&self, world: &World) -> Vec<Probe> {
-        match (&self.path, world.user(&self.user).flatten()) {
-            (None, Some(account)) if file_in(&account.home) != self.usual_path() => file_probes(&file_in(&account.home)),
-            _ => Vec::new(),
-        }
+        self.file.look_more(world)
     }
 
     fn slice(&self, text: &str) -> Option<String> {
@@ -250,54 +186,7 @@ impl Resource for Keys {
     }
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
-        let probe = Probe::User { name: self.user.clone() };
-        names::answered(world, &probe, &format!("whether there is an account {}", self.user), "see that `/etc/passwd` can be read there")?;
-        let account = match world.user(&self.user) {
-            // Nobody lets a key in to an account that is not there.
-            Some(None) if !self.present && self.path.is_none() => return Ok(Vec::new()),
-            Some(None) if self.present => {
-                let need = Need::User(self.user.clone());
-                return Err(match world.need(&need) {
-                    Standing::Open(cause) => Block::Later(cause),
-                    _ => Block::Unmet(need),
-                });
-            }
-            account => account.flatten(),
-        };
-        let path = match (&self.path, &account) {
-            (Some(path), _) => path.clone(),
-            (None, Some(account)) if account.home.starts_with('/') => file_in(&account.home),
-            (None, Some(account)) => {
-                return Err(Block::refused(format!("the home of {} is {:?}, not an absolute path", self.user, account.home), "give the account a `home:`, or the keys a `path:`"));
-            }
-            (None, None) => self.usual_path(),
-        };
-        let owner = self.owner(world, &path)?;
-        let group = account.map(|account| account.group).filter(|group| !group.is_empty() && owner.is_some());
-        let dir = self.dir_ops(world, parent(&path), &owner, &group)?;
-        let (old, attrs) = match world.path(&path) {
-            Some(Node::File(file)) if file.size > 0 && file.text.is_none() => {
-                return Err(Block::refused(format!("{path} is too large to be edited ({} bytes)", file.size), "see what is in it, on the node"));
-            }
-            Some(Node::File(file)) => match String::from_utf8(file.text.as_deref().cloned().unwrap_or_default()) {
-                Ok(text) => (text, Some(file.attrs)),
-                Err(_) => return Err(Block::refused(format!("{path} is not UTF-8 text"), "see what is in it, on the node")),
-            },
-            Some(Node::Absent) => (String::new(), None),
-            // Not where homes usually are, and nobody could ask yet.
-            None => return Err(Block::Later(Cause(format!("the home of user {}", self.user)))),
-            Some(_) => return Err(not_ours(&path, "a file")),
-        };
-        let op = match (self.edit(&old), attrs) {
-            (Some(text), attrs) if self.present || attrs.is_some() => {
-                Some(Op::Put { path, content: Content::inline(text, self.secret), mode: 0o600, owner, group, validate: None })
-            }
-            (None, Some(attrs)) if self.present && !owned(&owner, &group, 0o600, &attrs) => {
-                Some(Op::Attr { path, mode: Some(0o600), owner, group })
-            }
-            _ => None,
-        };
-        Ok(dir.filter(|_| self.present).into_iter().chain(op).collect())
+        self.file.plan(world, self.secret, |old| Ok(self.edit(old)))
     }
 
     fn secret(&self) -> bool {
@@ -316,7 +205,8 @@ mod tests {
 
     fn keys(options: &str, present: bool, exclusive: bool) -> Keys {
         let key = Key { options: options.into(), ..Key::parse(ONE).unwrap() };
-        Keys { user: "root".into(), keys: vec![key], present, exclusive, manage_dir: true, path: None, secret: false }
+        let file = SshFile { name: "authorized_keys", user: "root".into(), path: None, strict: true, manage_dir: true, present };
+        Keys { file, keys: vec![key], exclusive, secret: false }
     }
 
     fn file() -> impl Strategy<Value = String> {

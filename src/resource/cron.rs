@@ -1,6 +1,6 @@
 //! `cron`: a job or a variable of a crontab, or of a file in `/etc/cron.d`.
 
-use super::attrs::{clean, parent};
+use super::attrs::{clean, parent, wrong};
 use super::cron_time::FIELDS;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
@@ -64,7 +64,7 @@ struct Cron {
 fn times(args: &Args, problems: &mut Diagnostics) -> String {
     if let Some(special) = args.str("special_time") {
         for field in FIELDS.iter().filter(|field| args.has(field.name)) {
-            problems.push(names::problem(args, field.name, format!("`{}` and `special_time` are both given", field.name), "which of the two?", "keep one of them"));
+            problems.push(wrong(args, field.name, format!("`{}` and `special_time` are both given", field.name), "which of the two?", "keep one of them"));
         }
         return format!("@{special}");
     }
@@ -96,12 +96,12 @@ fn cron_file(args: &Args) -> Result<Option<String>, Diagnostics> {
     let Some(given) = args.str("cron_file") else { return Ok(None) };
     let (dir, name) = match given.rsplit_once('/') {
         Some((dir, name)) if given.starts_with('/') => (dir, name),
-        Some(_) => return Err(names::wrong(args, "cron_file", "`cron_file` is neither a name nor an absolute path", "relative", format!("write `/etc/{given}`, or a name without `/`"))),
+        Some(_) => return Err(wrong(args, "cron_file", "`cron_file` is neither a name nor an absolute path", "relative", format!("write `/etc/{given}`, or a name without `/`")).into()),
         None => ("/etc/cron.d", given),
     };
     let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     if !good || dir.contains("/..") || dir.chars().any(char::is_control) {
-        return Err(names::wrong(args, "cron_file", format!("cron would skip a file called `{}`", name.escape_debug()), "not letters, digits, `-` and `_` only", "choose a name without dots"));
+        return Err(wrong(args, "cron_file", format!("cron would skip a file called `{}`", name.escape_debug()), "not letters, digits, `-` and `_` only", "choose a name without dots").into());
     }
     Ok(Some(clean(&format!("{dir}/{name}")).0))
 }
@@ -120,14 +120,14 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let (env, present) = (args.bool("env", false), args.str("state") != Some("absent"));
     let name = problems.take(names::line(args, "name", args.str("name").unwrap_or_default())).unwrap_or_default().trim().to_owned();
     if env && !name.is_empty() && !is_variable(&name) {
-        problems.push(names::problem(args, "name", format!("{} is not a variable's name", names::shown(args, "name", &name)), "with `env: true` it is one", "letters, digits and `_`, the first not a digit"));
+        problems.push(wrong(args, "name", format!("{} is not a variable's name", names::shown(args, "name", &name)), "with `env: true` it is one", "letters, digits and `_`, the first not a digit"));
     }
     let user = problems.take(names::account(args, "user", "user", args.str("user").unwrap_or("root"))).unwrap_or_default();
     let file = problems.take(cron_file(args)).flatten();
     let times = times(args, &mut problems);
     if env {
         for key in FIELDS.iter().map(|field| field.name).chain(["special_time", "disabled"]).filter(|key| args.has(key)) {
-            problems.push(names::problem(args, key, format!("`{key}` has no meaning with `env: true`"), "not used", format!("remove `{key}`")));
+            problems.push(wrong(args, key, format!("`{key}` has no meaning with `env: true`"), "not used", format!("remove `{key}`")));
         }
     }
     let job = match args.str("job") {
@@ -135,7 +135,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         Some(job) => problems.take(names::line(args, "job", job)),
         None if present => {
             let (what, hint) = if env { ("the variable has no value", "give its value as `job`") } else { ("the job has no command", "give its command line as `job`") };
-            problems.push(names::problem(args, "name", what, "no `job`", hint));
+            problems.push(wrong(args, "name", what, "no `job`", hint));
             None
         }
         None => None,

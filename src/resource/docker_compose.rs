@@ -1,9 +1,9 @@
 //! `docker_compose`: a project of docker compose, up with what its files say. What is to be done for it is in `compose_project`.
 
-use super::attrs::{Mode, Wish, clean};
+use super::attrs::{Mode, Wish, clean, wrong};
 use super::compose_project::{FOUND, Project};
 use super::put::Manner;
-use super::{Args, KindSpec, Loaded, Param, Resource, Ty, dotenv, names};
+use super::{Args, KindSpec, Loaded, Param, Resource, Ty, dotenv};
 use crate::lang::{Data, Diagnostics, Source, yaml};
 use crate::node::Content;
 use crate::node::op::Body;
@@ -72,7 +72,7 @@ fn good_name(name: &str) -> bool {
 fn definition(args: &Args, problems: &mut Diagnostics) -> Option<(Content, Option<String>)> {
     let (key, content) = match (args.values.get("definition"), args.contents.get("src")) {
         (Some(_), Some(_)) => {
-            problems.push(names::problem(args, "src", "both `definition` and `src` are given", "", "keep one of the two"));
+            problems.push(wrong(args, "src", "both `definition` and `src` are given", "", "keep one of the two"));
             return None;
         }
         (Some(value), None) => {
@@ -87,7 +87,7 @@ fn definition(args: &Args, problems: &mut Diagnostics) -> Option<(Content, Optio
     };
     let Body::Inline(bytes) = &content.body else { return Some((content, None)) };
     let source = Source { name: key.to_owned(), text: String::from_utf8_lossy(bytes).into_owned() };
-    let mut wrong = |message: String, hint: &str| problems.push(names::problem(args, key, message, "", hint));
+    let mut wrong = |message: String, hint: &str| problems.push(wrong(args, key, message, "", hint));
     let name = match yaml::parse(&Arc::new(source)) {
         Err(found) => {
             let why = found.0.first().filter(|_| !content.secret).map_or("this is not YAML", |problem| &problem.message);
@@ -111,9 +111,9 @@ fn env(args: &Args, problems: &mut Diagnostics) -> Option<Content> {
     for (name, value) in &vars {
         let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
-            problems.push(names::problem(args, "env", format!("`{}` is not the name of a variable", name.escape_debug()), "", "use letters, digits and `_`, and no digit first"));
+            problems.push(wrong(args, "env", format!("`{}` is not the name of a variable", name.escape_debug()), "", "use letters, digits and `_`, and no digit first"));
         } else if value.contains(['\0', '\r']) {
-            problems.push(names::problem(args, "env", format!("the value of `{name}` has a NUL byte or a carriage return in it"), "", "leave it out: compose does not read it back"));
+            problems.push(wrong(args, "env", format!("the value of `{name}` has a NUL byte or a carriage return in it"), "", "leave it out: compose does not read it back"));
         }
     }
     Some(Content::inline(dotenv::text(&vars), args.is_secret("env")))
@@ -127,28 +127,28 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let recreate_on: Vec<String> = args.strs("recreate_on").iter().map(under).collect();
     let given = definition(args, &mut problems);
     if given.is_some() && files.len() > 1 {
-        problems.push(names::problem(args, "files", "the task brings one compose file, and names several", "", "name that one, and bring the others by tasks before this one"));
+        problems.push(wrong(args, "files", "the task brings one compose file, and names several", "", "name that one, and bring the others by tasks before this one"));
     }
     for (key, paths) in [("project_src", std::slice::from_ref(&dir)), ("files", &files[..]), ("recreate_on", &recreate_on[..])] {
         if let Some(path) = paths.iter().find(|path| path.contains([',', '\\']) || path.contains(char::is_control)) {
             let hint = "choose a path without a comma, a backslash and control characters";
-            problems.push(names::problem(args, key, format!("compose cannot take the path `{}`", path.escape_debug()), "", hint));
+            problems.push(wrong(args, key, format!("compose cannot take the path `{}`", path.escape_debug()), "", hint));
         }
     }
     let named = given.as_ref().and_then(|(_, name)| name.clone());
     let name = args.string("project_name").or(named).unwrap_or_else(|| name_of(&dir));
     if !good_name(&name) {
         let hint = "give `project_name`: lower-case letters, digits, `_` and `-`, the first a letter or digit";
-        problems.push(names::problem(args, if args.has("project_name") { "project_name" } else { "project_src" }, format!("`{}` is not a project's name", name.escape_debug()), "", hint));
+        problems.push(wrong(args, if args.has("project_name") { "project_name" } else { "project_src" }, format!("`{}` is not a project's name", name.escape_debug()), "", hint));
     }
     let profiles = args.strs("profiles");
     if profiles.iter().any(|profile| profile.is_empty() || !profile.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))) {
-        problems.push(names::problem(args, "profiles", "a profile is named by letters, digits, `_`, `.` and `-`", "", "as in `profiles: [debug]`"));
+        problems.push(wrong(args, "profiles", "a profile is named by letters, digits, `_`, `.` and `-`", "", "as in `profiles: [debug]`"));
     }
     let mut own = Vec::new();
     // First: the compose file is read with its values.
     if let Some(content) = env(args, &mut problems) {
-        let wish = Wish { mode: Some(Mode::Bits(0o600)), ..Wish::default() };
+        let wish = Wish { mode: Some(Mode::Octal(0o600)), ..Wish::default() };
         own.push((format!("{dir}/.env"), content, Manner { wish, ..Manner::default() }));
     }
     if let Some((content, _)) = given {

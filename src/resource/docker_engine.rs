@@ -1,6 +1,6 @@
 //! `docker_engine`: docker on a node, from where the node can really have it.
 
-use super::attrs::{Mode, Wish};
+use super::attrs::{Mode, Wish, wrong};
 use super::put::Manner;
 use super::service::{boot_act, has_systemd, runs};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty, names, openpgp};
@@ -70,7 +70,7 @@ struct Engine {
 fn key(args: &Args, problems: &mut Diagnostics) -> Option<Content> {
     let Some(Loaded::File(content)) = args.contents.get("key") else {
         let hint = "download https://download.docker.com/linux/debian/gpg, keep it beside the playbook, and name it: `key: docker.asc`";
-        problems.push(names::problem(args, if args.has("key") { "key" } else { "source" }, "Docker's repository takes its key", "", hint));
+        problems.push(wrong(args, if args.has("key") { "key" } else { "source" }, "Docker's repository takes its key", "", hint));
         return None;
     };
     let wished: String = args.str("fingerprint").unwrap_or(FINGERPRINT).chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
@@ -78,7 +78,7 @@ fn key(args: &Args, problems: &mut Diagnostics) -> Option<Content> {
     let found = openpgp::read(bytes).map(|keys| keys.primaries).unwrap_or_default();
     if found != [wished.clone()] {
         let what = if found.is_empty() { "it holds no key".to_owned() } else { format!("it holds {}", found.join(", ")) };
-        problems.push(names::problem(args, "key", format!("this is not the key {wished}: {what}"), "", "compare with the fingerprint that Docker publishes; if you trust this key, name its `fingerprint`"));
+        problems.push(wrong(args, "key", format!("this is not the key {wished}: {what}"), "", "compare with the fingerprint that Docker publishes; if you trust this key, name its `fingerprint`"));
     }
     Some(content.clone())
 }
@@ -87,18 +87,18 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let docker = args.str("source") == Some("docker");
     for name in ["key", "fingerprint", "repository"].into_iter().filter(|name| !docker && args.has(name)) {
-        problems.push(names::problem(args, name, format!("`{name}` has no meaning without `source: docker`"), "", "say `source: docker`, or leave it out"));
+        problems.push(wrong(args, name, format!("`{name}` has no meaning without `source: docker`"), "", "say `source: docker`, or leave it out"));
     }
     let own = docker.then(|| key(args, &mut problems)).flatten().map(|key| {
         let repository = args.str("repository").unwrap_or(REPOSITORY).trim_end_matches('/').to_owned();
         if !repository.contains(":/") || repository.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            problems.push(names::problem(args, "repository", "this is not the address of a repository", "", format!("as in `{REPOSITORY}`")));
+            problems.push(wrong(args, "repository", "this is not the address of a repository", "", format!("as in `{REPOSITORY}`")));
         }
         (key, repository)
     });
     let daemon = args.values.get("daemon").and_then(|value| {
         if value.as_map().is_none() {
-            problems.push(names::problem(args, "daemon", format!("`daemon` is a map of options, not {}", value.type_name()), "", "as in `daemon: { log-driver: local }`"));
+            problems.push(wrong(args, "daemon", format!("`daemon` is a map of options, not {}", value.type_name()), "", "as in `daemon: { log-driver: local }`"));
         }
         let text = serde_json::to_string_pretty(value).ok()? + "\n";
         Some(Content::inline(text, value.is_secret()))
@@ -216,7 +216,7 @@ impl Engine {
         if world.path("/etc/apt/keyrings") == Some(Node::Absent) {
             ops.push(Op::Mkdir { path: "/etc/apt/keyrings".into(), mode: 0o755, owner: None, group: None });
         }
-        let readable = Manner { wish: Wish { mode: Some(Mode::Bits(0o644)), ..Wish::default() }, ..Manner::default() };
+        let readable = Manner { wish: Wish { mode: Some(Mode::Octal(0o644)), ..Wish::default() }, ..Manner::default() };
         ops.extend(readable.plan(KEY, key, world)?);
         ops.extend(readable.plan(LIST, &self.sources(&world.facts, part, repository), world)?);
         Ok(())

@@ -1,6 +1,6 @@
 //! `docker_image`: an image on the node, pulled, built or tagged.
 
-use super::attrs::clean;
+use super::attrs::{clean, wrong};
 use super::image_offer::{self, Wanted};
 use super::tool::{answer, command, says, script, trouble};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, docker_network, names};
@@ -61,25 +61,25 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut name = args.str("name").unwrap_or_default().to_owned();
     let tagged = name.contains('@') || name.rsplit('/').next().is_some_and(|last| last.contains(':'));
     match args.str("tag") {
-        Some(tag) if tagged => problems.push(names::problem(args, "tag", format!("`{name}` has a tag already, and `tag` says `{tag}`"), "", "keep one of the two")),
+        Some(tag) if tagged => problems.push(wrong(args, "tag", format!("`{name}` has a tag already, and `tag` says `{tag}`"), "", "keep one of the two")),
         Some(tag) => name = format!("{name}:{tag}"),
         None if tagged => {}
         None => name += ":latest",
     }
     if !image_offer::is_name(&name) {
-        problems.push(names::problem(args, "name", format!("{} is not an image's name", names::shown(args, "name", &name)), "", "as in `nginx:1.27` or `ghcr.io/owner/name:tag`"));
+        problems.push(wrong(args, "name", format!("{} is not an image's name", names::shown(args, "name", &name)), "", "as in `nginx:1.27` or `ghcr.io/owner/name:tag`"));
     }
     if let Some(source) = args.str("source").filter(|source| !image_offer::is_name(source)) {
-        problems.push(names::problem(args, "source", format!("{} is not an image's name", names::shown(args, "source", source)), "", "a name, or a number as `sha256:…`"));
+        problems.push(wrong(args, "source", format!("{} is not an image's name", names::shown(args, "source", source)), "", "a name, or a number as `sha256:…`"));
     }
     if args.has("source") && args.has("path") {
-        problems.push(names::problem(args, "source", "both `path` and `source` are given", "", "an image is built, or is another one: keep one of the two"));
+        problems.push(wrong(args, "source", "both `path` and `source` are given", "", "an image is built, or is another one: keep one of the two"));
     }
     for key in ["dockerfile", "args", "target"].into_iter().filter(|key| args.has(key) && !args.has("path")) {
-        problems.push(names::problem(args, key, format!("`{key}` has no meaning without `path`"), "", "say from which directory it is built"));
+        problems.push(wrong(args, key, format!("`{key}` has no meaning without `path`"), "", "say from which directory it is built"));
     }
     if args.is_secret("args") {
-        problems.push(names::problem(args, "args", "a secret must not be an argument of a build: it can be read in the image", "", "let the container have it when it runs"));
+        problems.push(wrong(args, "args", "a secret must not be an argument of a build: it can be read in the image", "", "let the container have it when it runs"));
     }
     let path = args.str("path").map(|path| clean(path).0);
     let from = match (path, args.string("source")) {

@@ -1,5 +1,6 @@
 //! `docker_network`: a network of docker's, which compose projects share.
 
+use super::attrs::wrong;
 use super::tool::{answer, command, says};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, names};
 use crate::lang::Diagnostics;
@@ -52,28 +53,28 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         chars.next().is_some_and(|c| c.is_ascii_alphanumeric()) && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
     };
     if !good(&name) {
-        problems.push(names::problem(args, "name", format!("{} is not a network's name", names::shown(args, "name", &name)), "", "letters, digits, `_`, `.` and `-`, the first a letter or digit"));
+        problems.push(wrong(args, "name", format!("{} is not a network's name", names::shown(args, "name", &name)), "", "letters, digits, `_`, `.` and `-`, the first a letter or digit"));
     } else if ["bridge", "host", "none"].contains(&name.as_str()) {
-        problems.push(names::problem(args, "name", format!("`{name}` is docker's own network"), "", "choose another name"));
+        problems.push(wrong(args, "name", format!("`{name}` is docker's own network"), "", "choose another name"));
     }
     let driver = args.str("driver").unwrap_or("bridge").to_owned();
     if !good(&driver.replace(['/', ':'], "")) {
-        problems.push(names::problem(args, "driver", format!("{} is not a driver", names::shown(args, "driver", &driver)), "", "`bridge`, `macvlan`, `ipvlan` or a plugin's name"));
+        problems.push(wrong(args, "driver", format!("{} is not a driver", names::shown(args, "driver", &driver)), "", "`bridge`, `macvlan`, `ipvlan` or a plugin's name"));
     }
     let subnet = args.string("subnet");
     let net = subnet.as_deref().map(|text| (text, text.parse::<ipnetwork::IpNetwork>()));
     match &net {
         Some((_, Ok(net))) if net.network() == net.ip() => {}
-        Some((text, _)) => problems.push(names::problem(args, "subnet", format!("`{}` is not a subnet", text.escape_debug()), "", "as in `172.30.0.0/24`, with no bit set behind the prefix")),
+        Some((text, _)) => problems.push(wrong(args, "subnet", format!("`{}` is not a subnet", text.escape_debug()), "", "as in `172.30.0.0/24`, with no bit set behind the prefix")),
         None => {}
     }
     let gateway = args.string("gateway");
     if let Some(text) = &gateway {
         match (text.parse::<std::net::IpAddr>(), &net) {
-            (Ok(_), None) => problems.push(names::problem(args, "gateway", "a gateway takes a subnet", "", "say `subnet` too")),
-            (Ok(address), Some((_, Ok(net)))) if !net.contains(address) => problems.push(names::problem(args, "gateway", format!("{address} is not in {net}"), "", "an address of the subnet")),
+            (Ok(_), None) => problems.push(wrong(args, "gateway", "a gateway takes a subnet", "", "say `subnet` too")),
+            (Ok(address), Some((_, Ok(net)))) if !net.contains(address) => problems.push(wrong(args, "gateway", format!("{address} is not in {net}"), "", "an address of the subnet")),
             (Ok(_), _) => {}
-            (Err(_), _) => problems.push(names::problem(args, "gateway", format!("`{}` is not an address", text.escape_debug()), "", "as in `172.30.0.1`")),
+            (Err(_), _) => problems.push(wrong(args, "gateway", format!("`{}` is not an address", text.escape_debug()), "", "as in `172.30.0.1`")),
         }
     }
     let network = Network { name, present: args.str("state") != Some("absent"), driver, subnet, gateway, internal: args.bool("internal", false) };

@@ -133,4 +133,21 @@ mod tests {
             assert!(index().contains(&format!("| `{}` |", kind.name)));
         }
     }
+
+    #[test]
+    fn what_stands_for_ansibles_modules_is_there() {
+        let rows: Vec<Vec<&str>> = include_str!("../../docs/from-ansible.md").lines().filter(|line| line.starts_with("| ")).map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect();
+        assert!(rows.len() > 30);
+        for row in rows.iter().skip(1) {
+            let [_, here] = row[..] else { panic!("{row:?}") };
+            // Its resource, or a key of the language, or a command.
+            if let Some((name, _)) = here.strip_prefix('`').and_then(|rest| rest.split_once('`')).filter(|(name, _)| !name.contains([':', ' '])) {
+                assert!(KINDS.iter().any(|kind| kind.name == name), "there is no `{name}`");
+            }
+            for role in here.split("role `").skip(1).chain(here.split("roles `").skip(1)).filter_map(|rest| rest.split('`').next()) {
+                let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/roles").join(role);
+                assert!(dir.is_dir(), "there is no role `{role}`");
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Edits of a text file of which a resource owns a part: the planning that `lineinfile`, `blockinfile` and `sysctl` share.
+//! Edits of a text file of which a resource owns a part: the planning that `lineinfile`, `blockinfile`, `replace`, `ini_file` and others share.
 //!
 //! An edit is a function from text to text. It is planned on the text that the file will have by then, so that several
 //! edits of one file chain, also where the file does not exist yet.
@@ -82,7 +82,7 @@ impl Edit {
         if edit(&after)? != after {
             return Err(Block::refused(
                 format!("this edit of {} would never be done: applied to its own result it changes it again", self.path),
-                "let `regexp` match the new line in the way that it matches the old one, or not at all",
+                "let `regexp` match the new text in the way that it matches the old one, or not at all",
             ));
         }
         let secret = self.secret || file.is_some_and(|file| file.secret);
@@ -190,8 +190,8 @@ impl Place {
         match (after, before) {
             (Some("EOF") | None, None) | (_, Some("EOF")) => Place::End,
             (Some("BOF"), _) | (_, Some("BOF")) => Place::Begin,
-            (Some(_), _) => pattern(args, "insertafter", problems).map_or(Place::End, Place::After),
-            (None, Some(_)) => pattern(args, "insertbefore", problems).map_or(Place::End, Place::Before),
+            (Some(_), _) => pattern(args, "insertafter", "", problems).map_or(Place::End, Place::After),
+            (None, Some(_)) => pattern(args, "insertbefore", "", problems).map_or(Place::End, Place::Before),
         }
     }
 
@@ -210,10 +210,10 @@ impl Place {
     }
 }
 
-/// The regular expression in `name`, if it is given and is one.
-pub fn pattern(args: &Args, name: &str, problems: &mut crate::lang::Diagnostics) -> Option<regex::Regex> {
+/// The regular expression in `name`, if it is given and is one; with `flags` before it, as `(?m)`.
+pub fn pattern(args: &Args, name: &str, flags: &str, problems: &mut crate::lang::Diagnostics) -> Option<regex::Regex> {
     let text = args.str(name)?;
-    match regex::Regex::new(text) {
+    match regex::Regex::new(&format!("{flags}{text}")) {
         Ok(regex) => Some(regex),
         Err(error) => {
             let why = error.to_string();
@@ -230,8 +230,33 @@ pub fn pattern(args: &Args, name: &str, problems: &mut crate::lang::Diagnostics)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::Lines;
+    use crate::node::probe::{Answer, Attrs, File, Node};
+    use crate::node::{Facts, Probe, World, op::sha256};
+    use crate::resource::Resource;
+
+    /// A world in which `/f` has `text`.
+    pub fn world(text: &str, resource: &dyn Resource) -> World {
+        let bytes = text.as_bytes().to_vec();
+        let file = File { attrs: Attrs::default(), size: bytes.len() as u64, sha256: Some(sha256(&bytes)), text: Some(bytes.into()), secret: false };
+        let answers = resource.look().into_iter().filter_map(|probe| match &probe {
+            Probe::Path { path, .. } if path == "/f" => Some((probe, Answer::Path(Node::File(file.clone())))),
+            _ => None,
+        });
+        World::new(Facts::default(), answers.collect())
+    }
+
+    /// What `/f` has after the plan of `resource`; `None` where it is refused. Whatever it is: one go is enough.
+    pub fn after(text: &str, resource: &dyn Resource) -> Option<String> {
+        let mut world = world(text, resource);
+        let ops = resource.plan(&world).ok()?;
+        ops.iter().for_each(|op| world.effect(op));
+        assert_eq!(resource.plan(&world), Ok(Vec::new()), "a second time");
+        let Some(Node::File(File { text: Some(after), .. })) = world.path("/f") else { unreachable!() };
+        Some(String::from_utf8(after.to_vec()).unwrap())
+    }
 
     #[test]
     fn splicing_keeps_endings() {

@@ -1,5 +1,6 @@
 //! `group`: a group of accounts.
 
+use super::attrs::wrong;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
@@ -44,7 +45,7 @@ pub(super) fn number(args: &Args, param: &str) -> Result<Option<u32>, Diagnostic
         // The last number means "none" to chown, the 16-bit one to old tools.
         Some(id) => match u32::try_from(id) {
             Ok(id) if id != u32::MAX && id != 65_535 => Ok(Some(id)),
-            _ => Err(names::wrong(args, param, format!("`{param}: {id}` is not a number that can be used"), "out of range", "0 to 4294967294, and not 65535")),
+            _ => Err(wrong(args, param, format!("`{param}: {id}` is not a number that can be used"), "out of range", "0 to 4294967294, and not 65535").into()),
         },
     }
 }
@@ -55,10 +56,10 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let gid = problems.take(number(args, "gid")).flatten();
     let present = args.str("state") != Some("absent");
     if !present && args.has("gid") {
-        problems.push(names::problem(args, "gid", "`gid` has no meaning with `state: absent`", "not used", "remove `gid`, or set `state: present`"));
+        problems.push(wrong(args, "gid", "`gid` has no meaning with `state: absent`", "not used", "remove `gid`, or set `state: present`"));
     }
     if !present && name.as_deref() == Some("root") {
-        problems.push(names::problem(args, "name", "the group root cannot be removed", "needed by the system", "name another group"));
+        problems.push(wrong(args, "name", "the group root cannot be removed", "needed by the system", "name another group"));
     }
     let group = Group { name: name.unwrap_or_default(), gid, present, system: args.bool("system", false) };
     problems.into_result(Box::new(group))

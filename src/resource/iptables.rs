@@ -1,6 +1,6 @@
 //! `iptables`: rules of one's own, in chains of their own.
 
-use super::attrs::{Mode, Wish, stat};
+use super::attrs::{Mode, Wish, stat, wrong};
 use super::iptables_rule::{Rule, TABLES, read};
 use super::put::{Manner, depth};
 use super::tool::{self, answer, call, script, trouble};
@@ -82,16 +82,16 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if name.is_empty() || name.len() > 18 || !name.chars().all(good) || name.starts_with('-') {
         let hint = "at most 18 letters, digits and hyphens: the kernel's names are short";
-        problems.push(names::problem(args, "name", format!("{} cannot name rules", names::shown(args, "name", &name)), "", hint));
+        problems.push(wrong(args, "name", format!("{} cannot name rules", names::shown(args, "name", &name)), "", hint));
     }
     let present = args.str("state") != Some("absent");
     let mut rules = Vec::new();
     match (args.values.get("rules"), present) {
-        (Some(_), false) => problems.push(names::problem(args, "rules", "`rules` has no meaning with `state: absent`", "not used", "remove `rules`, or set `state: present`")),
+        (Some(_), false) => problems.push(wrong(args, "rules", "`rules` has no meaning with `state: absent`", "not used", "remove `rules`, or set `state: present`")),
         (None, false) => {}
         (None, true) => problems.push(Diagnostic::config("`iptables` has no rules").maybe_at(args.span.as_ref()).hint("list them in `rules`; without any, say `state: absent`")),
         (Some(value), true) => match value.as_seq() {
-            None => problems.push(names::problem(args, "rules", "`rules` is not a list", "", "a line with a hyphen for each rule")),
+            None => problems.push(wrong(args, "rules", "`rules` is not a list", "", "a line with a hyphen for each rule")),
             Some(items) => {
                 for item in items {
                     match read(item) {
@@ -202,7 +202,7 @@ impl Rules {
         if !any {
             return Ok(ops);
         }
-        let with = |mode| Manner { wish: Wish { mode: Some(Mode::Bits(mode)), ..Wish::default() }, ..Manner::default() };
+        let with = |mode| Manner { wish: Wish { mode: Some(Mode::Octal(mode)), ..Wish::default() }, ..Manner::default() };
         ops.extend(with(0o755).plan(LOADER, &loader(), world)?);
         if let Some((path, content, mode)) = Self::boot(world) {
             let unit = with(mode).plan(path, &content, world)?;

@@ -1,5 +1,6 @@
 //! `kubernetes`: objects in a cluster, by a manifest that `kubectl` on the node applies.
 
+use super::attrs::wrong;
 use super::kubernetes_object::{Named, Object, Standing, Wrong, manifest, of_text, of_value, record, waited};
 use super::tool::{answer, says, script, trouble};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty, names};
@@ -86,7 +87,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let plain = |text: &str| text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     for (key, what) in [("name", "the name of a record"), ("namespace", "a namespace"), ("field_manager", "the name of a manager")] {
         if let Some(value) = args.str(key).filter(|value| !plain(value)) {
-            problems.push(names::problem(args, key, format!("{} is not {what}", names::shown(args, key, value)), "", "letters, digits, `_`, `.` and `-`, the first a letter or digit"));
+            problems.push(wrong(args, key, format!("{} is not {what}", names::shown(args, key, value)), "", "letters, digits, `_`, `.` and `-`, the first a letter or digit"));
         }
     }
     for key in ["context", "kubeconfig"] {
@@ -98,12 +99,12 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         _ if args.str("state") == Some("absent") => None,
         Ok((objects, key)) => {
             if let Some((at, twice)) = objects.iter().enumerate().find(|(at, object)| objects[..*at].iter().any(|other| other.named.is(&object.named))) {
-                problems.push(names::problem(args, key, format!("{} is in the manifest twice", twice.named), format!("document {}", at + 1).as_str(), "keep one of the two"));
+                problems.push(wrong(args, key, format!("{} is in the manifest twice", twice.named), format!("document {}", at + 1).as_str(), "keep one of the two"));
             }
             Some(objects)
         }
         Err((key, (message, hint))) => {
-            problems.push(names::problem(args, key, message, "", hint));
+            problems.push(wrong(args, key, message, "", hint));
             None
         }
     };

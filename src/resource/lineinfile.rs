@@ -1,12 +1,13 @@
 //! `lineinfile`: one line of a text file that others own too.
 
 use super::attrs::{GROUP, MODE, OWNER, wrong};
+use super::backrefs::{bad_group, expand};
 use super::edit::{Edit, Lines, Place, pattern};
 use super::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
-use regex::{Captures, Regex};
+use regex::Regex;
 
 /// The declaration.
 pub static LINEINFILE: KindSpec = KindSpec {
@@ -73,7 +74,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
     check(args, &mut problems);
     let absent = args.str("state") == Some("absent");
-    let regexp = pattern(args, "regexp", &mut problems);
+    let regexp = pattern(args, "regexp", "", &mut problems);
     let backrefs = args.bool("backrefs", false) && !absent;
     let line = args.str("line").map(|line| line.strip_suffix('\n').unwrap_or(line).to_owned());
     if args.has("regexp") && args.has("search_string") {
@@ -84,7 +85,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         None if !args.has("regexp") && !args.has("search_string") => {
             problems.push(Diagnostic::config("`lineinfile` does not say which line").maybe_at(args.span.as_ref()).hint("give `regexp`, `search_string` or `line`"));
         }
-        Some(line) if line.contains(['\n', '\r']) => {
+        Some(line) if line.contains(['\n', '\r']) || backrefs && expand(line, None).contains('\n') => {
             problems.push(wrong(args, "line", "`line` is more than one line", "", "use `blockinfile` for several lines"));
         }
         _ => {}
@@ -99,9 +100,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     }
     if backrefs {
         match (&regexp, &line) {
-            (Some(regexp), Some(line)) => problems.0.extend(bad_group(regexp, line).map(|group| {
-                wrong(args, "line", format!("`regexp` has no group `{group}`"), "", "groups are numbered from 1 by their `(`, or named by `(?P<name>…)`")
-            })),
+            (Some(regexp), Some(line)) => problems.0.extend(bad_group(args, "line", regexp, line)),
             _ if args.has("regexp") => {}
             _ => problems.push(wrong(args, "backrefs", "`backrefs` needs a `regexp`", "", "give `regexp`, or leave `backrefs` out")),
         }
@@ -152,7 +151,7 @@ impl LineInFile {
                 _ => None,
             };
             return match captures {
-                Some((at, captures)) => split.splice(at..at + 1, &[&expand(&self.line, &captures)]),
+                Some((at, captures)) => split.splice(at..at + 1, &[&expand(&self.line, Some(&captures))]),
                 None => text.to_owned(),
             };
         }
@@ -167,70 +166,6 @@ impl LineInFile {
             }
         }
     }
-}
-
-/// The parts of a replacement: text, and groups by number or name.
-enum Part<'a> {
-    Text(char),
-    Group(&'a str),
-}
-
-fn parts(template: &str) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = template;
-    while let Some(c) = rest.chars().next() {
-        let after = &rest[c.len_utf8()..];
-        let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        if c == '\\' && digits > 0 {
-            let digits = digits.min(2);
-            parts.push(Part::Group(&after[..digits]));
-            rest = &after[digits..];
-        } else if let (true, Some(named)) = (c == '\\', after.strip_prefix("g<")) {
-            let Some((name, behind)) = named.split_once('>') else {
-                parts.push(Part::Text(c));
-                rest = after;
-                continue;
-            };
-            parts.push(Part::Group(name));
-            rest = behind;
-        } else if let (true, Some(escaped)) = (c == '\\', after.chars().next()) {
-            match escaped {
-                '\\' => parts.push(Part::Text('\\')),
-                't' => parts.push(Part::Text('\t')),
-                other => parts.extend([Part::Text('\\'), Part::Text(other)]),
-            }
-            rest = &after[escaped.len_utf8()..];
-        } else {
-            parts.push(Part::Text(c));
-            rest = after;
-        }
-    }
-    parts
-}
-
-fn expand(template: &str, captures: &Captures<'_>) -> String {
-    let mut out = String::new();
-    for part in parts(template) {
-        match part {
-            Part::Text(c) => out.push(c),
-            Part::Group(name) => {
-                let group = name.parse().map_or_else(|_| captures.name(name), |number: usize| captures.get(number));
-                out.push_str(group.map_or("", |group| group.as_str()));
-            }
-        }
-    }
-    out
-}
-
-/// The first group in `template` that `regexp` does not have.
-fn bad_group<'a>(regexp: &Regex, template: &'a str) -> Option<&'a str> {
-    parts(template).into_iter().find_map(|part| match part {
-        Part::Group(name) => {
-            let known = name.parse().map_or_else(|_| regexp.capture_names().flatten().any(|known| known == name), |number: usize| number < regexp.captures_len());
-            (!known).then_some(name)
-        }
-        Part::Text(_) => None,
-    })
 }
 
 impl Resource for LineInFile {
@@ -266,20 +201,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lang::{Data, Value};
-    use crate::node::probe::{Answer, Attrs, File, Node};
-    use crate::node::{Facts, op::sha256};
+    use crate::resource::edit::tests::after;
     use proptest::prelude::*;
-
-    /// A world in which `/f` has `text`.
-    fn world(text: &str, resource: &dyn Resource) -> World {
-        let bytes = text.as_bytes().to_vec();
-        let file = File { attrs: Attrs::default(), size: bytes.len() as u64, sha256: Some(sha256(&bytes)), text: Some(bytes.into()), secret: false };
-        let answers = resource.look().into_iter().filter_map(|probe| match &probe {
-            Probe::Path { path, .. } if path == "/f" => Some((probe, Answer::Path(Node::File(file.clone())))),
-            _ => None,
-        });
-        World::new(Facts::default(), answers.collect())
-    }
 
     proptest! {
         /// Whatever is asked of whatever file: it is refused, or done after one go; and other lines stay.
@@ -289,7 +212,7 @@ mod tests {
             line in "[ab]{0,3}",
             regexp in proptest::option::of(r"\^?[ab.]{0,2}(\([ab]\*\))?\$?"),
             place in proptest::option::of(r"[ab]{1,2}\$?|EOF|BOF"),
-            (after, absent, first, backrefs) in any::<(bool, bool, bool, bool)>(),
+            (behind, absent, first, backrefs) in any::<(bool, bool, bool, bool)>(),
         ) {
             let mut args = Args::default();
             let mut set = |name: &str, data: Data| drop(args.values.insert(name.into(), Value::from(data)));
@@ -304,15 +227,10 @@ mod tests {
                 set("state", Data::Str("absent".into()));
             }
             if let Some(place) = place {
-                set(if after { "insertafter" } else { "insertbefore" }, Data::Str(place));
+                set(if behind { "insertafter" } else { "insertbefore" }, Data::Str(place));
             }
             let resource = build(&args).unwrap();
-            let mut world = world(&text, resource.as_ref());
-            if let Ok(ops) = resource.plan(&world) {
-                ops.iter().for_each(|op| world.effect(op));
-                prop_assert_eq!(resource.plan(&world), Ok(Vec::new()));
-                let Some(Node::File(File { text: Some(after), .. })) = world.path("/f") else { unreachable!() };
-                let after = String::from_utf8(after.to_vec()).unwrap();
+            if let Some(after) = after(&text, resource.as_ref()) {
                 if !absent && !backrefs {
                     prop_assert!(after.lines().any(|l| l == line) || line.is_empty(), "{:?}", after);
                 }

@@ -3,9 +3,11 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+pub mod alternatives;
 pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
+mod backrefs;
 pub mod blockinfile;
 pub mod boot_config;
 mod boot_text;
@@ -30,11 +32,15 @@ pub mod git;
 pub mod group;
 pub mod hostname;
 mod image_offer;
+pub mod ini_file;
+mod ini_text;
 pub mod iptables;
 mod iptables_rule;
+pub mod known_hosts;
 pub mod kubernetes;
 mod kubernetes_object;
 pub mod lineinfile;
+pub mod locale_gen;
 pub mod modprobe;
 pub mod mount;
 mod mounted;
@@ -44,7 +50,9 @@ pub mod package;
 pub mod params;
 pub mod put;
 pub mod reboot;
+pub mod replace;
 pub mod service;
+mod ssh_file;
 mod ssh_key;
 pub mod swap;
 pub mod sysctl;
@@ -182,6 +190,7 @@ pub struct KindSpec {
 
 /// Every kind there is, by name.
 pub static KINDS: &[&KindSpec] = &[
+    &alternatives::ALTERNATIVES,
     &apt_repository::APT_REPOSITORY,
     &authorized_key::AUTHORIZED_KEY,
     &blockinfile::BLOCKINFILE,
@@ -198,13 +207,17 @@ pub static KINDS: &[&KindSpec] = &[
     &git::GIT,
     &group::GROUP,
     &hostname::HOSTNAME,
+    &ini_file::INI_FILE,
     &iptables::IPTABLES,
+    &known_hosts::KNOWN_HOSTS,
     &kubernetes::KUBERNETES,
     &lineinfile::LINEINFILE,
+    &locale_gen::LOCALE_GEN,
     &modprobe::MODPROBE,
     &mount::MOUNT,
     &package::PACKAGE,
     &reboot::REBOOT,
+    &replace::REPLACE,
     &service::SERVICE,
     &swap::SWAP,
     &sysctl::SYSCTL,

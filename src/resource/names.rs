@@ -1,20 +1,11 @@
 //! What names may look like before they reach a node's tools, and the diagnostics for those that may not. A name that
 //! a tool would take for an option, a field separator or a second line is refused here, at the place where it is written.
 
+use super::attrs::wrong;
 use super::params::Args;
-use crate::lang::{Diagnostic, Diagnostics};
+use crate::lang::Diagnostics;
 use crate::node::{Answer, Probe, World};
 use super::Block;
-
-/// A problem with the value of `param`, placed at it.
-pub(super) fn problem(args: &Args, param: &str, message: impl Into<String>, label: &str, hint: impl Into<String>) -> Diagnostic {
-    Diagnostic::config(message).maybe_at(args.place(param)).label(label).hint(hint)
-}
-
-/// The same, as all there is to say.
-pub(super) fn wrong(args: &Args, param: &str, message: impl Into<String>, label: &str, hint: impl Into<String>) -> Diagnostics {
-    problem(args, param, message, label, hint).into()
-}
 
 /// `value` as a message may show it.
 pub(super) fn shown(args: &Args, param: &str, value: &str) -> String {
@@ -42,7 +33,7 @@ pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Resu
         format!("{} is not a {what} name", shown(args, param, value)),
         "not a name",
         "at most 32 letters, digits, `_`, `-` and `.`, the first a letter, a digit or `_`, and not digits only",
-    ))
+    ).into())
 }
 
 /// Checks that `value` of `param` is one line that a `:`-separated file can carry.
@@ -55,14 +46,14 @@ pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Dia
             format!("`{param}` cannot contain {}", if bad == ':' { "a colon" } else { "a line break or control character" }),
             "cannot be stored in /etc/passwd",
             "write it as one line without colons",
-        )),
+        ).into()),
     }
 }
 
 /// Checks that `value` of `param` is one line without control characters, and not empty.
 pub(super) fn line(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     if value.trim().is_empty() {
-        return Err(wrong(args, param, format!("`{param}` is empty"), "nothing here", format!("give `{param}` a text")));
+        return Err(wrong(args, param, format!("`{param}` is empty"), "nothing here", format!("give `{param}` a text")).into());
     }
     if value.chars().any(|c| c.is_control() && c != '\t') {
         return Err(wrong(
@@ -71,7 +62,7 @@ pub(super) fn line(args: &Args, param: &str, value: &str) -> Result<String, Diag
             format!("`{param}` contains a line break or control character"),
             "must be one line",
             "write it as one line; a longer script belongs into a file of its own, which the line calls",
-        ));
+        ).into());
     }
     Ok(value.to_owned())
 }
@@ -100,7 +91,7 @@ pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diag
         format!("{} is not a unit name", shown(args, param, value)),
         "not a unit name",
         "letters, digits, `:`, `_`, `.`, `-`, `@`; the first no dash or dot. `systemd-escape --path` makes one of a path",
-    ))
+    ).into())
 }
 
 /// Refuses where the node could not answer `probe`; its words are untrusted and shown as such.

@@ -1,5 +1,6 @@
 //! `package`: packages of the node's own package manager.
 
+use super::attrs::wrong;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::PackageState;
@@ -145,11 +146,11 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         }
     }
     if problems.is_empty() && wanted.is_empty() {
-        problems.push(names::problem(args, "name", "no package is named", "an empty list", "name at least one package, or give the task a `when:`"));
+        problems.push(wrong(args, "name", "no package is named", "an empty list", "name at least one package, or give the task a `when:`"));
     }
     let purge = args.bool("purge", false);
     if purge && state != State::Absent {
-        problems.push(names::problem(args, "purge", "`purge` has no meaning without `state: absent`", "not used", "set `state: absent`, or remove `purge`"));
+        problems.push(wrong(args, "purge", "`purge` has no meaning without `state: absent`", "not used", "set `state: absent`, or remove `purge`"));
     }
     let lock_timeout = args.int("lock_timeout").map_or(120, |s| u32::try_from(s).unwrap_or(u32::MAX));
     let refresh = args.bool("update_cache", false);

@@ -1,5 +1,6 @@
 //! `service`: a unit that systemd knows is running or not, and starts at boot or not.
 
+use super::attrs::wrong;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::UnitAct;
@@ -64,7 +65,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let name = problems.take(names::unit(args, "name", given)).unwrap_or_default();
     let name = if names::has_unit_suffix(&name) { name } else { format!("{name}.service") };
     if name.contains("@.") {
-        problems.push(names::problem(args, "name", format!("`{name}` is a template, not a unit"), "no instance", "name an instance: `name@instance.service`"));
+        problems.push(wrong(args, "name", format!("`{name}` is a template, not a unit"), "no instance", "name an instance: `name@instance.service`"));
     }
     let flag = |key: &str| args.has(key).then(|| args.bool(key, false));
     let service = Service {
@@ -81,14 +82,14 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         daemon_reload: args.bool("daemon_reload", false),
     };
     if service.state.is_none() && service.enabled.is_none() && service.masked.is_none() && !service.daemon_reload {
-        problems.push(names::problem(args, "name", "the task does not say what the service is to be", "nothing is wished of it", "add `state: started`, `enabled: true`, or both"));
+        problems.push(wrong(args, "name", "the task does not say what the service is to be", "nothing is wished of it", "add `state: started`, `enabled: true`, or both"));
     }
     if service.masked == Some(true) {
         if !matches!(service.state, None | Some(State::Stopped)) {
-            problems.push(names::problem(args, "masked", "a masked unit cannot be started", "makes it impossible to start", "use `state: stopped`, or remove `masked`"));
+            problems.push(wrong(args, "masked", "a masked unit cannot be started", "makes it impossible to start", "use `state: stopped`, or remove `masked`"));
         }
         if service.enabled == Some(true) {
-            problems.push(names::problem(args, "masked", "a masked unit cannot be enabled", "makes it impossible to start", "remove `enabled`, or `masked`"));
+            problems.push(wrong(args, "masked", "a masked unit cannot be enabled", "makes it impossible to start", "remove `enabled`, or `masked`"));
         }
     }
     problems.into_result(Box::new(service))

@@ -1,5 +1,6 @@
 //! `systemd_unit`: a unit file or a drop-in of our own, and the unit it makes.
 
+use super::attrs::wrong;
 use super::service::{boot_act, has_systemd, runs};
 use super::{names, Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostics};
@@ -88,24 +89,24 @@ fn content(args: &Args, present: bool) -> Result<Option<Content>, Diagnostics> {
     if !present {
         let extra = ["content", "src", "enabled", "started"].into_iter().find(|key| args.has(key));
         return match extra {
-            Some(key) => Err(names::wrong(args, key, format!("`{key}` has no meaning with `state: absent`"), "not used", format!("remove `{key}`, or set `state: present`"))),
+            Some(key) => Err(wrong(args, key, format!("`{key}` has no meaning with `state: absent`"), "not used", format!("remove `{key}`, or set `state: present`")).into()),
             None => Ok(None),
         };
     }
     let (key, content) = match (args.str("content"), args.contents.get("src")) {
-        (Some(_), Some(_)) => return Err(names::wrong(args, "src", "both `content` and `src` are given", "and `content` above", "keep one of the two")),
+        (Some(_), Some(_)) => return Err(wrong(args, "src", "both `content` and `src` are given", "and `content` above", "keep one of the two").into()),
         (Some(text), None) => ("content", Content::inline(text, args.is_secret("content"))),
         (None, Some(Loaded::File(content))) => ("src", content.clone()),
-        (None, Some(Loaded::Dir(_))) => return Err(names::wrong(args, "src", "`src` is a directory", "one file is wanted", "name the unit's template")),
-        (None, None) if has_content || has_src => return Err(names::wrong(args, if has_src { "src" } else { "content" }, "the unit's text was not loaded", "", "give the text as `content`")),
-        (None, None) => return Err(names::wrong(args, "name", "the unit has no text", "neither `content` nor `src`", "give its text as `content`, or a template as `src`")),
+        (None, Some(Loaded::Dir(_))) => return Err(wrong(args, "src", "`src` is a directory", "one file is wanted", "name the unit's template").into()),
+        (None, None) if has_content || has_src => return Err(wrong(args, if has_src { "src" } else { "content" }, "the unit's text was not loaded", "", "give the text as `content`").into()),
+        (None, None) => return Err(wrong(args, "name", "the unit has no text", "neither `content` nor `src`", "give its text as `content`, or a template as `src`").into()),
     };
     let Some(text) = text(&content) else { return Ok(Some(content)) };
     if !text.lines().any(|line| line.trim_start().starts_with('[')) {
-        return Err(names::wrong(args, key, "a unit file needs a section", "no line like `[Service]`", "see systemd.unit(5): sections are `[Unit]`, `[Service]`, `[Timer]`, `[Install]`, …"));
+        return Err(wrong(args, key, "a unit file needs a section", "no line like `[Service]`", "see systemd.unit(5): sections are `[Unit]`, `[Service]`, `[Timer]`, `[Install]`, …").into());
     }
     if args.bool("enabled", false) && !args.has("dropin") && install_section(text).is_empty() {
-        return Err(names::wrong(args, "enabled", "the unit cannot be enabled: its text has no [Install] section", "systemd would ignore this", "add `[Install]` with `WantedBy=multi-user.target` (or `timers.target`), or remove `enabled`"));
+        return Err(wrong(args, "enabled", "the unit cannot be enabled: its text has no [Install] section", "systemd would ignore this", "add `[Install]` with `WantedBy=multi-user.target` (or `timers.target`), or remove `enabled`").into());
     }
     Ok(Some(content))
 }
@@ -114,7 +115,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let mut problems = Diagnostics::new();
     let name = problems.take(names::unit(args, "name", args.str("name").unwrap_or_default())).unwrap_or_default();
     if !name.is_empty() && !names::has_unit_suffix(&name) {
-        problems.push(names::problem(args, "name", format!("`{name}` has no unit suffix"), "what kind of unit?", format!("write `{name}.service`, or `.timer`, `.socket`, `.path`, `.mount`, …")));
+        problems.push(wrong(args, "name", format!("`{name}` has no unit suffix"), "what kind of unit?", format!("write `{name}.service`, or `.timer`, `.socket`, `.path`, `.mount`, …")));
     }
     let dropin = args.str("dropin").and_then(|text| {
         let stem = text.strip_suffix(".conf").unwrap_or(text);
@@ -126,7 +127,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
         None => 0o644,
         Some(Data::Int(mode)) => u32::try_from(*mode).unwrap_or(0o644) & 0o7777,
         Some(_) => {
-            problems.push(names::problem(args, "mode", "a unit file's mode must be octal", "not a number", "write `0644`"));
+            problems.push(wrong(args, "mode", "a unit file's mode must be octal", "not a number", "write `0644`"));
             0o644
         }
     };
@@ -134,7 +135,7 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let unit = Unit { name, dropin, content, mode, enabled: flag("enabled"), started: flag("started"), restart: args.bool("restart", true) };
     for key in ["started", "enabled"] {
         if args.has(key) && unit.name.contains("@.") {
-            problems.push(names::problem(args, key, format!("`{}` is a template: only its instances run", unit.name), "no instance", format!("remove `{key}`, and use `service` for an instance: `name@instance`")));
+            problems.push(wrong(args, key, format!("`{}` is a template: only its instances run", unit.name), "no instance", format!("remove `{key}`, and use `service` for an instance: `name@instance`")));
         }
     }
     problems.into_result(Box::new(unit))

@@ -1,6 +1,6 @@
 //! `user`: an account.
 
-use super::attrs::clean;
+use super::attrs::{clean, wrong};
 use super::group::number;
 use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
@@ -106,13 +106,13 @@ fn password(args: &Args) -> Result<Option<Hash>, Diagnostics> {
         Some(text) if is_password_field(text) => Ok(Some(Hash(text.to_owned()))),
         Some(text) => {
             let message = if text.is_empty() { "an empty password would let anyone in" } else { "`password` is not a crypt hash" };
-            Err(names::wrong(
+            Err(wrong(
                 args,
                 "password",
                 message,
                 "not a field of /etc/shadow",
                 "make a hash with `openssl passwd -6` or `mkpasswd`, and keep it with `homelab secret encrypt`; `\"!\"` locks the password",
-            ))
+            ).into())
         }
     }
 }
@@ -143,13 +143,13 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     let password = problems.take(password(args)).flatten();
     let present = args.str("state") != Some("absent");
     if !present && name.as_deref() == Some("root") {
-        problems.push(names::problem(args, "name", "the account root cannot be removed", "needed by the system", "to lock its password, use `password: \"!\"`"));
+        problems.push(wrong(args, "name", "the account root cannot be removed", "needed by the system", "to lock its password, use `password: \"!\"`"));
     }
     if present && args.bool("remove", false) {
-        problems.push(names::problem(args, "remove", "`remove` has no meaning without `state: absent`", "not used", "set `state: absent`, or drop `remove`"));
+        problems.push(wrong(args, "remove", "`remove` has no meaning without `state: absent`", "not used", "set `state: absent`, or drop `remove`"));
     }
     if args.bool("append", false) && groups.is_none() {
-        problems.push(names::problem(args, "append", "`append` has no meaning without `groups`", "nothing to add", "say which `groups` to add"));
+        problems.push(wrong(args, "append", "`append` has no meaning without `groups`", "nothing to add", "say which `groups` to add"));
     }
     // A lock is no secret, and a diff is worth having.
     let secret = args.values.iter().any(|(key, value)| key != "password" && value.is_secret()) || password.as_ref().is_some_and(|hash| hash.0.contains('$'));

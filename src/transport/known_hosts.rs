@@ -1,12 +1,10 @@
 //! OpenSSH's known_hosts files: finding a host's keys, and recording one.
 //!
-//! Read as `ssh` reads them: plain and hashed names, `[host]:port`, wildcards and `!negations`, `@revoked`. A
-//! `@cert-authority` line is found and reported but trusts nothing: homelab does not check host certificates.
+//! Read as `ssh` reads them. A `@cert-authority` line is found and reported but trusts nothing: homelab does not check host certificates.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+pub use crate::inventory::known_line::Mark;
+use crate::inventory::known_line::{concerns, fields, hashed_name, without};
 use russh::keys::{PublicKey, parse_public_key_base64};
-use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -44,17 +42,6 @@ struct Line {
     key: String,
     /// From 1.
     number: usize,
-}
-
-/// What a line says of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// The host has it.
-    Trusted,
-    /// Nobody may have it any more.
-    Revoked,
-    /// It signs the keys of hosts.
-    Authority,
 }
 
 /// A line that concerns a host.
@@ -141,90 +128,6 @@ impl Lines {
     }
 }
 
-/// Mark, names and base64 key of a line; None for comments and what is not a line of the format.
-fn fields(line: &str) -> Option<(Mark, &str, &str)> {
-    let mut words = line.split_ascii_whitespace();
-    let mut first = words.next()?;
-    if first.starts_with('#') {
-        return None;
-    }
-    let mark = match first {
-        "@revoked" => Mark::Revoked,
-        "@cert-authority" => Mark::Authority,
-        _ if first.starts_with('@') => return None,
-        _ => Mark::Trusted,
-    };
-    if mark != Mark::Trusted {
-        first = words.next()?;
-    }
-    let _algorithm = words.next()?;
-    Some((mark, first, words.next()?))
-}
-
-/// Whether the first field of a line names `host`.
-fn concerns(names: &str, host: &str) -> bool {
-    let mut yes = false;
-    for pattern in names.split(',') {
-        if let Some(negated) = pattern.strip_prefix('!') {
-            if wild(&negated.to_lowercase(), host) {
-                return false;
-            }
-        } else if pattern.starts_with("|1|") {
-            yes |= hashed(pattern, host);
-        } else {
-            yes |= wild(&pattern.to_lowercase(), host);
-        }
-    }
-    yes
-}
-
-/// `*` and `?` matching. Linear in the text for each star, so that no file can make it slow.
-fn wild(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || Some(&c) == text.get(t) => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
-}
-
-fn hashed(pattern: &str, host: &str) -> bool {
-    let mut parts = pattern.split('|').skip(2);
-    let (Some(salt), Some(hash)) = (parts.next(), parts.next()) else { return false };
-    let (Ok(salt), Ok(hash)) = (BASE64.decode(salt), BASE64.decode(hash)) else { return false };
-    hmac_sha1(&salt, host.as_bytes())[..] == hash[..]
-}
-
-/// HMAC-SHA1 (RFC 2104), which is what hashed names are made with.
-fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
-    let mut block = [0u8; 64];
-    if key.len() > block.len() {
-        block[..20].copy_from_slice(&Sha1::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let inner = Sha1::new().chain_update(block.map(|b| b ^ 0x36)).chain_update(message).finalize();
-    Sha1::new().chain_update(block.map(|b| b ^ 0x5c)).chain_update(inner).finalize().into()
-}
-
 /// Records that `name` has `key`, in `file`: appended, or with `replace` in place of what the file said of `name`.
 /// The file is replaced in one step, keeps its mode (0600 when new), and a name is hashed where the file's other names
 /// are. Lines with a mark, and wildcard names, are left alone.
@@ -257,7 +160,7 @@ pub fn record(file: &Path, name: &str, key: &PublicKey, replace: bool) -> io::Re
     if new.last().is_some_and(|byte| *byte != b'\n') {
         new.push(b'\n');
     }
-    let shown = if hash { hashed_name(name)? } else { name.to_owned() };
+    let shown = if hash { hashed_name(name, &super::random::bytes()?) } else { name.to_owned() };
     let key = PublicKey::from(key.key_data().clone()).to_openssh().map_err(io::Error::other)?;
     writeln!(new, "{shown} {}", key.trim_end())?;
     let mut fresh = tempfile::NamedTempFile::new_in(dir)?;
@@ -266,24 +169,6 @@ pub fn record(file: &Path, name: &str, key: &PublicKey, replace: bool) -> io::Re
     fresh.as_file().sync_all()?;
     fresh.persist(&file).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// `line` without `name` among its `names`; empty when no name is left; None when it does not have it.
-fn without(line: &str, names: &str, name: &str) -> Option<Vec<u8>> {
-    let is_it = |pattern: &&str| if pattern.starts_with("|1|") { hashed(pattern, name) } else { pattern.to_lowercase() == name };
-    if !names.split(',').any(|pattern| is_it(&pattern)) {
-        return None;
-    }
-    let kept: Vec<&str> = names.split(',').filter(|pattern| !is_it(pattern)).collect();
-    if kept.is_empty() {
-        return Some(Vec::new());
-    }
-    Some(line.replacen(names, &kept.join(","), 1).into_bytes())
-}
-
-fn hashed_name(name: &str) -> io::Result<String> {
-    let salt: [u8; 20] = super::random::bytes()?;
-    Ok(format!("|1|{}|{}", BASE64.encode(salt), BASE64.encode(hmac_sha1(&salt, name.as_bytes()))))
 }
 
 #[cfg(test)]

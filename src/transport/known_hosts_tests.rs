@@ -52,15 +52,6 @@ fn reads_marks_patterns_and_noise() {
 }
 
 #[test]
-fn wildcards_match_as_in_a_shell() {
-    for (pattern, text, yes) in
-        [("*", "", true), ("a*b*c", "aXbYbZc", true), ("a*b", "ab", true), ("a?b", "ab", false), ("a*b", "abc", false), ("", "a", false), ("**a", "ba", true)]
-    {
-        assert_eq!(wild(pattern, text), yes, "{pattern} {text}");
-    }
-}
-
-#[test]
 fn what_is_recorded_ssh_keygen_finds() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (key(dir.path(), "one"), key(dir.path(), "two"));

@@ -25,6 +25,7 @@ mod checks;
 mod clones;
 mod dnf;
 mod downloads;
+mod locales;
 mod locks;
 mod packages;
 mod past;

@@ -24,11 +24,15 @@ const ROWS: &[Row] = &[
     ("template", "all", "{dest: /srv/lab/rendered, src: page.j2}", "{dest: /srv/lab/rendered, src: page.j2, mode: 0600}"),
     ("lineinfile", "all", "{path: /etc/hosts, line: 10.207.9.9 lab-line}", "{path: /etc/hosts, regexp: ' lab-line$', line: 10.207.9.8 lab-line}"),
     ("blockinfile", "all", "{path: /etc/hosts, marker: \"# {mark} lab\", block: \"10.207.9.7 lab-block\\n\"}", "{path: /etc/hosts, marker: \"# {mark} lab\", state: absent}"),
+    ("copy", "all", "{dest: /srv/lab/edited, content: \"one\\none\\n\", force: false}", "{dest: /srv/lab/edited, content: \"one\\n\", force: false, mode: 0600}"),
+    ("replace", "all", "{path: /srv/lab/edited, regexp: ^one$, replace: two}", "{path: /srv/lab/edited, regexp: \"^(two)$\", replace: \"\\\\1 and three\"}"),
+    ("ini_file", "all", "{path: /srv/lab/settings, section: one, option: a, value: 1}", "{path: /srv/lab/settings, section: one, option: a, value: 2, mode: 0600}"),
     ("group", "debian", "{name: labgroup, gid: 4700}", "{name: labgroup, state: absent}"),
     ("file", "all", "{path: /home, state: directory}", "{path: /home, mode: 0711}"),
     ("user", "debian", "{name: labuser, uid: 4701, group: labgroup, shell: /bin/sh, password: \"!\"}", "{name: labuser, state: absent, remove: true}"),
     ("authorized_key", "debian", concat!("{user: labuser, key: \"", key!(), "\"}"), concat!("{user: labuser, state: absent, key: \"", key!(), "\"}")),
     ("authorized_key", "all", concat!("{user: root, key: \"", key!(), "\"}"), concat!("{user: root, state: absent, key: \"", key!(), "\"}")),
+    ("known_hosts", "all", concat!("{user: root, name: \"[lab.example]:2222\", key: \"", key!(), "\"}"), "{user: root, name: \"[lab.example]:2222\", state: absent}"),
     ("cron", "all", "{name: lab, cron_file: lab, user: root, job: /bin/true, minute: \"3\"}", "{name: lab, cron_file: lab, user: root, job: /bin/false, special_time: daily}"),
     ("file", "all", "{path: /etc/sysctl.d, state: directory}", "{path: /etc/sysctl.d, state: directory}"),
     ("sysctl", "all", "{name: net.ipv4.ip_default_ttl, value: 65}", "{name: net.ipv4.ip_default_ttl, value: 66}"),
@@ -39,6 +43,7 @@ const ROWS: &[Row] = &[
     ("hostname", "all", "\"{{ host.name }}-lab\"", "\"{{ host.name }}\""),
     ("command", "all", "{cmd: touch -d @1 /srv/lab/ran, creates: /srv/lab/ran, undo: rm /srv/lab/ran}", "{cmd: rm /srv/lab/ran, removes: /srv/lab/ran, undo: touch -d @1 /srv/lab/ran}"),
     ("apt_repository", "debian", "{name: lab, uris: \"file:/srv/packages\", suites: ./, trusted: true}", "{name: lab, state: absent}"),
+    ("alternatives", "debian", "{name: lab-tool, link: /usr/local/bin/lab-tool, path: /bin/true}", "{name: lab-tool, path: /bin/true, state: absent}"),
     ("package", "debian", "greeter", "{name: greeter, state: absent}"),
     ("systemd_unit", "systemd", "{name: lab-unit.service, content: \"[Service]\\nExecStart=sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n\"}", "{name: lab-unit.service, state: absent}"),
     ("service", "systemd", "{name: lab-unit, state: started, enabled: true}", "{name: lab-unit, state: stopped, enabled: false}"),
@@ -56,7 +61,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// Where a node cannot carry a kind, the plan says this.
-const REFUSED: &[(&str, &str)] = &[("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
+const REFUSED: &[(&str, &str)] = &[("alternatives", "`update-alternatives`"), ("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 const BUT: &[&str] = &[
@@ -114,7 +119,7 @@ fn state() -> BTreeMap<String, String> {
 fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
-            "systemctl disable --now lab-unit; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
+            "systemctl disable --now lab-unit; update-alternatives --remove lab-tool /bin/true; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
              sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; sed '/lab-ram/d' /etc/fstab >/tmp/hosts && cat /tmp/hosts >/etc/fstab; rm -f /tmp/hosts; chmod 755 /home"]);
     }
 }
@@ -122,9 +127,9 @@ fn clean() {
 #[test]
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs. Nodes have
-    // no git, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
+    // no git, no locales, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
     // There is no cluster either: tests/e2e/kubernetes.rs has a mock.
-    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "swap", "unarchive", "uri"]).collect();
+    let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "locale_gen", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
 

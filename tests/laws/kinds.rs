@@ -21,6 +21,13 @@ const MADE: &str = r#"
 - file: {path: /srv/doomed/inner, state: directory}
 - copy: {dest: /srv/doomed/inner/file, content: "will go\n"}
 - file: {path: /srv/doomed/to, src: inner/file, state: link}
+- copy: {dest: /srv/replaced, content: "one\ntwo\none\n", force: false}
+- replace: {path: /srv/replaced, regexp: '^(one)$', replace: 'not \1'}
+- ini_file: {path: /etc/app.ini, section: web, option: port, value: 80}
+- ini_file: {path: /etc/app.ini, section: web, option: host, values: [one, two]}
+- ini_file: {path: /etc/app.ini, option: top, value: "it's $HOME"}
+- known_hosts: {path: /etc/known, name: nas.lan, hash_host: true, key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
+- known_hosts: {path: /etc/known, name: "[nas.lan]:2222", key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f}
 - copy: {dest: /srv/becomes-link, content: "a file yet\n"}
 - file: {path: /srv/becomes-file, src: nowhere, state: link}
 "#;
@@ -38,6 +45,11 @@ const CHANGED: &str = r#"
 - lineinfile: {path: /etc/app.conf, regexp: ^a=, line: a=2}
 - lineinfile: {path: /etc/app.conf, line: b=2, state: absent}
 - blockinfile: {path: /etc/app.conf, block: "c=5"}
+- ini_file: {path: /etc/app.ini, section: web, option: port, value: 81, mode: 0600}
+- ini_file: {path: /etc/app.ini, section: web, option: host, values: [two, three]}
+- ini_file: {path: /etc/app.ini, option: top, state: absent}
+- known_hosts: {path: /etc/known, name: nas.lan, state: absent}
+- replace: {path: /srv/replaced, regexp: '^not (.*)\n', replace: '\1, once more\n', after: two, mode: 0600}
 - blockinfile: {path: /etc/block.conf, state: absent}
 - file: {path: /srv/doomed, state: absent}
 - file: {path: /srv/becomes-link, src: touched, state: link, force: true}
@@ -50,6 +62,8 @@ const REMOVED: &str = r#"
 - file: {path: /srv/link, state: absent}
 - file: {path: /srv/from, state: absent}
 - file: {path: /srv/binary, state: absent}
+- ini_file: {path: /etc/app.ini, section: web, state: absent}
+- replace: {path: /srv/replaced, regexp: '^.*more\n'}
 - lineinfile: {path: /etc/hosts, regexp: router$, state: absent}
 - file: {path: /etc/app.conf, state: absent}
 - file: {path: /srv/becomes-link, state: absent}
@@ -70,6 +84,8 @@ fn files_keep_the_laws(shell: &str) {
     assert_eq!(node.site.text("/srv/rendered"), "on pi\n");
     node.keeps_the_laws(CHANGED);
     assert_eq!(node.site.text("/etc/app.conf").lines().next(), Some("a=2"));
+    assert_eq!(node.site.text("/etc/app.ini"), "[web]\nport = 81\nhost = two\nhost = three\n");
+    assert_eq!(node.site.text("/srv/replaced"), "not one\ntwo\none, once more\n");
     assert!(!node.site.inside("pi", "/srv/doomed").exists());
     node.keeps_the_laws(REMOVED);
     assert!(!node.site.inside("pi", "/srv/deep").exists());

@@ -11,6 +11,9 @@ const INCLUDE: &str = "openssh-server,cron,systemd-sysv,dbus";
 const NAME: &str = "debian-13";
 /// What some resources tell, and no minimal Debian has.
 pub const TOOLS: Option<(&str, &str)> = Some(("tools", "git,unzip,xz-utils,zstd,curl,ca-certificates,gpg,gpg-agent,busybox"));
+/// What generates locales.
+#[allow(dead_code)] // not in every binary
+pub const LOCALES: Option<(&str, &str)> = Some(("locales", "locales"));
 /// Another package manager, with what makes its packages.
 #[allow(dead_code)] // not in every binary
 pub const DNF: Option<(&str, &str)> = Some(("dnf", "dnf,rpm,createrepo-c"));

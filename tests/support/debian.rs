@@ -118,6 +118,11 @@ impl Debian {
         Self::enter("sshd", base::TOOLS)
     }
 
+    /// The same with what generates locales.
+    pub fn with_locales() -> Option<Debian> {
+        Self::enter("sshd", base::LOCALES)
+    }
+
     /// A node on which dnf is the package manager, not apt.
     pub fn with_dnf() -> Option<Debian> {
         let node = Self::enter("sshd", base::DNF)?;
