@@ -1,10 +1,9 @@
 //! The shipped roles of Waypoint, on two nodes with stand-ins for kubectl, the cluster and Waypoint: its server is bootstrapped once, and the
 //! token is where it must be and nowhere else.
 
+use crate::shown::{control, shown};
 use crate::site::Site;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const TOKEN: &str = "3Fhushy-Token0123456789";
 const PLAYS: &str = "\
@@ -45,26 +44,6 @@ fn site() -> Site {
     site
 }
 
-/// Whether, while `act` was under way, any process of this machine (the sandboxes' are among them) had `needle` among its arguments.
-fn shown(needle: &'static str, act: impl FnOnce()) -> bool {
-    let over = Arc::new(AtomicBool::new(false));
-    let ended = over.clone();
-    let watch = std::thread::spawn(move || {
-        let mut found = false;
-        while !ended.load(Ordering::Relaxed) {
-            for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-                let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                found |= String::from_utf8_lossy(&words).contains(needle);
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        found
-    });
-    act();
-    over.store(true, Ordering::Relaxed);
-    watch.join().unwrap()
-}
-
 fn bootstraps(site: &Site) -> usize {
     std::fs::read_to_string(site.inside("router", "/srv/waypoint.log")).unwrap_or_default().lines().filter(|line| line.starts_with("server bootstrap")).count()
 }
@@ -72,11 +51,7 @@ fn bootstraps(site: &Site) -> usize {
 #[test]
 fn it_is_bootstrapped_once_and_its_token_shows_nowhere() {
     let site = site();
-    let control = shown("a-word-that-shows", || {
-        let seen = std::process::Command::new("sh").args(["-c", "sleep 0.5; : a-word-that-shows"]).status();
-        assert!(seen.unwrap().success());
-    });
-    assert!(control, "the watch sees nothing");
+    control();
 
     let mut said = String::new();
     let mut run = |args: &[&str]| {
