@@ -3,15 +3,17 @@
 debian amd64 bookworm ca-certificates
 source_of bookworm "$(mirror)" | sed 's/^Types: deb$/Types: deb-src/' >"$root/etc/apt/sources.list.d/source.sources"
 install_packages busybox-static etcd-server golang-go golang-github-modern-go-reflect2-dev openssl
-mkdir -p "$root/go/src/k8s.io"
+source=$root/go/src/k8s.io
+mkdir -p "$source"
 inside sh -euc 'cd /go/src/k8s.io
   apt-get -qq source --download-only kubernetes
-  tar -xzf kubernetes_*.orig.tar.gz
-  mv kubernetes-* kubernetes'
+  tar -xzf kubernetes_*.orig.tar.gz'
+version=$(cd "$source" && echo kubernetes-[0-9]*)
+version=${version#kubernetes-}
+mv "$source/kubernetes-$version" "$source/kubernetes"
 # The one that comes with it reads maps as older Gos had them, and crashes.
-rm -r "$root/go/src/k8s.io/kubernetes/vendor/github.com/modern-go/reflect2"
-cp -r "$root/usr/share/gocode/src/github.com/modern-go/reflect2" "$root/go/src/k8s.io/kubernetes/vendor/github.com/modern-go/"
-version=$(tar -tzf "$root"/go/src/k8s.io/kubernetes_*.orig.tar.gz | sed -n '1s/^kubernetes-\([0-9.]*\).*/\1/p;q')
+rm -r "$source/kubernetes/vendor/github.com/modern-go/reflect2"
+cp -r "$root/usr/share/gocode/src/github.com/modern-go/reflect2" "$source/kubernetes/vendor/github.com/modern-go/"
 mount --bind /proc "$root/proc"
 # As its own makefile had it: below GOPATH, without modules. What describes the objects' fields is made first; by it fields are merged.
 inside env HOME=/root GOPATH=/go GO111MODULE=off CGO_ENABLED=0 VERSION="$version" sh -euc 'cd /go/src/k8s.io/kubernetes
