@@ -22,7 +22,7 @@ digest {{.}}{{end}}' "$1" 2>&1) || case $said in
 build() {
   name=$1 dir=$2 how=$3
   shift 3
-  docker build --quiet --label "homelab.context=$(digest "$dir")-$how" --tag "$name" "$@" -- "$dir" 2>&1
+  docker build --quiet --force-rm --label "homelab.context=$(digest "$dir")-$how" --tag "$name" "$@" -- "$dir" 2>&1
 }
 
 # name, what it stood for: that is there still, for an image that loses its name is not removed
