@@ -123,7 +123,7 @@ fn clean() {
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs. Nodes have
     // no git, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
-    // There is no cluster either: tests/e2e/kubernetes.rs has a mock.
+    // A cluster is not on a node: kube.rs.
     let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }
