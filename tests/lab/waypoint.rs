@@ -65,10 +65,12 @@ fn releases(lab: &Lab) -> (Web, String) {
         assert!(Command::new("python3").args(["-m", "zipfile", "-c", &file, "waypoint"]).current_dir(&dir).status().unwrap().success());
         let bytes = std::fs::read(dir.join(&file)).unwrap();
         sums += &format!("{}  {file}\n", homelab::node::op::sha256(&bytes));
-        web.has(&format!("/waypoint/0.1.3/{file}"), bytes);
+        for root in ["waypoint", "mirror"] {
+            web.has(&format!("/{root}/0.1.3/{file}"), bytes.clone());
+            web.has(&format!("/{root}/0.1.3/waypoint_0.1.3_SHA256SUMS"), sums.clone());
+        }
     }
-    web.has("/waypoint/0.1.3/waypoint_0.1.3_SHA256SUMS", sums);
-    let url = format!("http://{HERE}:{}/waypoint", web.port);
+    let url = format!("http://{HERE}:{}", web.port);
     (web, url)
 }
 
@@ -96,9 +98,9 @@ fn an_image_for_each_arm_is_built_sent_run_and_taken_back() {
         base(&lab, arch, name, platform);
     }
     let run = |code: i32, words: &[&str]| lab.site.expect(code, &[words, &["--limit", BUILDER]].concat());
-    let play = |more: &str| {
+    let play = |from: &str, more: &str| {
         let tasks: String = PLATFORMS.iter().map(|(platform, arch, ..)| {
-            format!("- role: waypoint_image\n  with: {{directory: /srv/image-{arch}/recipe, platform: {platform}, releases: \"{url}\", image: \"{}\"{more}}}\n", image_of(arch))
+            format!("- role: waypoint_image\n  with: {{directory: /srv/image-{arch}/recipe, platform: {platform}, releases: \"{url}/{from}\", image: \"{}\"{more}}}\n", image_of(arch))
         }).collect();
         lab.site.tasks(&tasks);
     };
@@ -109,14 +111,14 @@ fn an_image_for_each_arm_is_built_sent_run_and_taken_back() {
     let before = state();
 
     // Another sum than the file's: the build fails, and nothing of it is left.
-    play(&format!(", sha256: {}", "0".repeat(64)));
+    play("waypoint", &format!(", sha256: {}", "0".repeat(64)));
     let failed = run(3, &["apply", "inventory.yaml", "--yes"]);
     // Whichever of the two it said last.
     let why = ["waypoint_0.1.3_linux_arm64.zip: FAILED", "sha256sum: WARNING: 1 of 1 computed checksums did NOT match"];
     assert!(why.iter().any(|why| failed.err.contains(&format!("a command of the recipe failed: {why}"))), "{}{}", failed.out, failed.err);
     assert_eq!(state(), before);
 
-    play("");
+    play("waypoint", "");
     run(0, &["apply", "inventory.yaml", "--yes"]);
     for (platform, arch, ..) in PLATFORMS {
         let image = image_of(arch);
@@ -125,17 +127,32 @@ fn an_image_for_each_arm_is_built_sent_run_and_taken_back() {
         let says = by_hand(BUILDER, &format!("docker run --rm {image} server run 2>/dev/null"));
         let machine = if arch == "arm64" { "aarch64" } else { "armv" };
         assert!(says.starts_with(&format!("waypoint server run on {machine}")) && says.contains(" as 1000:1000\n") && says.contains("waypoint waypoint"), "{arch}: {says}");
-        // It is in its registry, the same one.
+    }
+    // What each name stands for, on the node and in the registry.
+    let ids = || PLATFORMS.map(|(_, arch, ..)| {
         let there = Command::new("curl").args(["-fsS", "-H", "Accept: application/vnd.docker.distribution.manifest.v2+json"])
             .arg(format!("http://127.0.0.1:2250/v2/waypoint/manifests/0.1.3.20201026-{arch}")).output().unwrap();
-        let id = by_hand(BUILDER, &format!("docker image inspect --format '{{{{.Id}}}}' {image}"));
-        assert!(there.status.success() && String::from_utf8_lossy(&there.stdout).contains(id.trim()), "{arch}: {}", String::from_utf8_lossy(&there.stdout));
-    }
+        let there: serde_json::Value = serde_json::from_slice(&there.stdout).unwrap();
+        let id = by_hand(BUILDER, &format!("docker image inspect --format '{{{{.Id}}}}' {}", image_of(arch)));
+        assert_eq!(there["config"]["digest"], id.trim(), "{arch}: the registry has another");
+        id
+    });
+    let first = ids();
     web.asked();
     lab.has_nothing_to_do("inventory.yaml", &[BUILDER]);
     assert!(web.asked().is_empty(), "it was built again");
+    let history: serde_json::Value = serde_json::from_str(&run(0, &["history", "inventory.yaml", "--json"]).out).unwrap();
 
+    // Another recipe, another image; taken back, the first one has the name again, in the registry too.
+    play("mirror", "");
+    run(0, &["apply", "inventory.yaml", "--yes"]);
+    assert!(ids().iter().zip(&first).all(|(now, before)| now != before));
     run(0, &["rollback", "inventory.yaml", "--yes"]);
+    assert_eq!(ids(), first);
+    play("waypoint", "");
+    lab.has_nothing_to_do("inventory.yaml", &[BUILDER]);
+
+    run(0, &["rollback", "inventory.yaml", "--yes", history["hosts"][0]["runs"][0]["run"].as_str().unwrap()]);
     assert_eq!(state(), before);
     by_hand(BUILDER, "systemctl stop lab-registry.socket lab-registry.service; docker image ls --format '{{.Repository}}:{{.Tag}}' | grep /alpine: | xargs -r docker image rm --force >/dev/null; docker image prune --force >/dev/null");
 }
@@ -203,8 +220,8 @@ fn a_server_is_bootstrapped_once_and_its_token_shows_nowhere() {
 
     let play = |patience: &str| {
         lab.site.write("site.yaml", &format!(
-            "- name: The server\n  hosts: {SERVER}\n  become: true\n  tasks:\n    - role: waypoint_server\n      with: {{platform: linux/arm/v7, image: \"registry.example/waypoint:0.1.3\", address: {HERE}, namespace: lab-waypoint, releases: \"{url}\", patience: {patience}}}\n\
-             - name: Who speaks to it\n  hosts: {CLIENT}\n  become: true\n  tasks:\n    - role: waypoint_context\n      with: {{address: {HERE}, releases: \"{url}\", token: \"{{{{ hosts['{SERVER}'].kept.waypoint_token }}}}\"}}\n"
+            "- name: The server\n  hosts: {SERVER}\n  become: true\n  tasks:\n    - role: waypoint_server\n      with: {{platform: linux/arm/v7, image: \"registry.example/waypoint:0.1.3\", address: {HERE}, namespace: lab-waypoint, releases: \"{url}/waypoint\", patience: {patience}}}\n\
+             - name: Who speaks to it\n  hosts: {CLIENT}\n  become: true\n  tasks:\n    - role: waypoint_context\n      with: {{address: {HERE}, releases: \"{url}/waypoint\", token: \"{{{{ hosts['{SERVER}'].kept.waypoint_token }}}}\"}}\n"
         ));
     };
     let (set, service) = ("/apis/apps/v1/namespaces/lab-waypoint/statefulsets/waypoint-server", "/api/v1/namespaces/lab-waypoint/services/waypoint");
