@@ -121,7 +121,12 @@ pub fn line(line: &Line, diffs: bool, verbose: u8) -> String {
 
 fn resource(line: &Line) -> String {
     match &line.id {
-        Some(id) if !line.label.contains(&id.key) => format!("  {}", paint(style::DIM, id)),
+        Some(id) if !line.label.contains(&id.key) => {
+            let id = id.to_string();
+            // Of a script its first line: all of it would be taken for lines of the plan.
+            let shown = id.split_once('\n').map_or_else(|| id.clone(), |(first, _)| format!("{first} …"));
+            format!("  {}", paint(style::DIM, shown))
+        }
         _ => String::new(),
     }
 }

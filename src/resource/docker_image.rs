@@ -20,13 +20,14 @@ node's architecture, asked by the node's own docker: an image that has nothing f
 With `path` it is built from a directory on the node: when it is not there, and when a file of the directory (names and content), the `dockerfile` or an argument is other
 than when it was built; a label of the image keeps that. With `source` it is another name for an image that is there, by name or number.
 
-Taken back by giving the name to the image that it stood for. An image that is removed (`state: absent`) is pulled again by its digest; one that was built here is gone for good, and the plan says so.",
+Taken back by giving the name to the image that it stood for; what docker pulled and built on the way to one that was built stays. An image that is removed (`state: absent`) is pulled again by its digest; one that was built here is gone for good, and the plan says so.",
     params: &[
         Param::required("name", Ty::Str, "The image's name: `nginx`, `nginx:1.27`, `ghcr.io/owner/name:tag`."),
         Param::new("tag", Ty::Str, "Its tag, where `name` has none.").default("latest"),
         Param::new("state", Ty::Choice(&["present", "absent"]), "Whether it is to be there.").default("present"),
         Param::new("path", Ty::Path, "A directory on the node with a Dockerfile, to build it from."),
         Param::new("dockerfile", Ty::Str, "The Dockerfile's name in `path`.").default("Dockerfile"),
+        Param::new("platform", Ty::Str, "What to build it for, where that is not the node itself: `linux/arm/v7`.").default("the node's"),
         Param::new("args", Ty::StrMap, "Arguments of the build (`ARG`); they can be read in the image, so no secret may be among them."),
         Param::new("target", Ty::Str, "The stage to build."),
         Param::new("source", Ty::Str, "An image that is there, by name or number (`sha256:…`), to be known by `name` too."),
@@ -75,8 +76,11 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     if args.has("source") && args.has("path") {
         problems.push(wrong(args, "source", "both `path` and `source` are given", "", "an image is built, or is another one: keep one of the two"));
     }
-    for key in ["dockerfile", "args", "target"].into_iter().filter(|key| args.has(key) && !args.has("path")) {
+    for key in ["dockerfile", "platform", "args", "target"].into_iter().filter(|key| args.has(key) && !args.has("path")) {
         problems.push(wrong(args, key, format!("`{key}` has no meaning without `path`"), "", "say from which directory it is built"));
+    }
+    if let Some(platform) = args.str("platform").filter(|platform| !is_platform(platform)) {
+        problems.push(wrong(args, "platform", format!("{} is not a platform", names::shown(args, "platform", platform)), "", "as docker names them: `linux/arm64`, `linux/arm/v7`"));
     }
     if args.is_secret("args") {
         problems.push(wrong(args, "args", "a secret must not be an argument of a build: it can be read in the image", "", "let the container have it when it runs"));
@@ -89,6 +93,9 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
             if let Some(file) = args.str("dockerfile") {
                 option("--file", format!("{path}/{file}"));
             }
+            if let Some(platform) = args.string("platform") {
+                option("--platform", platform);
+            }
             if let Some(target) = args.string("target") {
                 option("--target", target);
             }
@@ -100,6 +107,12 @@ fn build(args: &Args) -> Result<Box<dyn Resource>, Diagnostics> {
     };
     let image = Image { name, present: args.str("state") != Some("absent"), from, user: None };
     problems.into_result(Box::new(image) as Box<dyn Resource>)
+}
+
+/// A system and a processor, perhaps with its variant.
+fn is_platform(text: &str) -> bool {
+    let words: Vec<&str> = text.split('/').collect();
+    matches!(words.len(), 2 | 3) && words.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
 }
 
 /// An image's name, as docker has it.

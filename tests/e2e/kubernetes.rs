@@ -1,4 +1,4 @@
-//! Manifests in a cluster. There is none to be had here: `stand_ins/kubectl` is a mock of kubectl and the cluster, which really keeps objects.
+//! Manifests in a cluster: `stand_ins/kubectl` is a mock of kubectl and the cluster, which really keeps objects. The real ones are in `tests/lab/kube.rs`.
 
 use crate::site::Site;
 

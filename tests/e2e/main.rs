@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "../support/shown.rs"]
+mod shown;
 mod site;
 #[path = "../support/untested.rs"]
 mod untested;

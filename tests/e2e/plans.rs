@@ -52,3 +52,11 @@ fn a_command_may_bring_what_a_later_task_looked_at() {
     assert_eq!(site.text("/opt/app/conf"), "ours\n");
     site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
 }
+
+#[test]
+fn a_script_takes_one_line_of_a_plan() {
+    let site = Site::new("- name: Long one\n  command:\n    shell: true\n    undo: \"true\"\n    cmd: |\n      set -e\n      + as a line of a plan begins\n");
+    let plan = site.expect(0, &["plan", "inventory.yaml"]).out;
+    assert!(plan.contains("  ! Long one  command:set -e …  [undo: as named]\n"), "{plan}");
+    assert!(!plan.contains("as a line of a plan begins"), "{plan}");
+}

@@ -2,6 +2,7 @@
 //! other machines.
 
 use crate::nodes::{Lab, by_hand, repo, until};
+use crate::registry;
 use crate::site::Ended;
 use std::path::Path;
 use std::process::Command;
@@ -13,28 +14,13 @@ const BARE: &str = "aptlock";
 const DOCKER: &str = "trixie";
 
 /// Pushes an image that answers with `says` to the registry of the lab, as `name`, for `platform`. It is healthy until `/sick` is there.
-/// Spoken to directly: what docker imports is always for the machine that it runs on.
 fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
     let script = r#"set -e
-        d=$1 at=http://127.0.0.1:2250/v2/library/${2%:*}
-        rm -rf "$d"; mkdir -p "$d/bin" "$d/usr/bin" "$d/www"; cp /run/homelab-lab/busybox "$d/bin/busybox"; ln -s busybox "$d/bin/sh"
-        echo "$4" >"$d/www/index.html"; printf '#!/bin/sh\n[ ! -e /sick ]\n' >"$d/usr/bin/mysqladmin"; chmod 755 "$d/usr/bin/mysqladmin"
-        tar -C "$d" --owner 0 --group 0 -cf "$d.tar" .
-        sum() { sha256sum <"$1" | cut -d' ' -f1; }
-        push() {
-          curl -fsS -X POST -D "$d.head" -o /dev/null "$at/blobs/uploads/"
-          to=$(sed -n 's/^[Ll]ocation: *//p' "$d.head" | tr -d '\r')
-          curl -fsS -X PUT -H 'Content-Type: application/octet-stream' --data-binary @"$1" "$to&digest=sha256:$(sum "$1")"
-        }
-        printf '{"architecture":"%s","os":"linux","config":{"Entrypoint":["/bin/busybox","httpd","-f","-h","/www","-p","80"],"StopSignal":"SIGKILL"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]},"history":[{}]}' \
-          "${3#*/}" "$(sum "$d.tar")" >"$d.json"
-        gzip -n -1 <"$d.tar" >"$d.tar.gz"
-        push "$d.json"; push "$d.tar.gz"
-        printf '{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":%s,"digest":"sha256:%s"},"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","size":%s,"digest":"sha256:%s"}]}' \
-          "$(stat -c %s "$d.json")" "$(sum "$d.json")" "$(stat -c %s "$d.tar.gz")" "$(sum "$d.tar.gz")" >"$d.manifest"
-        curl -fsS -X PUT -H 'Content-Type: application/vnd.docker.distribution.manifest.v2+json' --data-binary @"$d.manifest" "$at/manifests/${2#*:}""#;
-    let output = Command::new("sh").args(["-c", script, "sh"]).arg(lab.site.path("image")).args([name, platform, says]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        rm -rf "$1"; mkdir -p "$1/bin" "$1/usr/bin" "$1/www"; cp /run/homelab-lab/busybox "$1/bin/busybox"; ln -s busybox "$1/bin/sh"
+        echo "$2" >"$1/www/index.html"; printf '#!/bin/sh\n[ ! -e /sick ]\n' >"$1/usr/bin/mysqladmin"; chmod 755 "$1/usr/bin/mysqladmin""#;
+    let dir = lab.site.path("image");
+    registry::sh(script, &dir, &[says]);
+    registry::push(&dir, name, platform, r#"{"Entrypoint":["/bin/busybox","httpd","-f","-h","/www","-p","80"],"StopSignal":"SIGKILL"}"#);
 }
 
 /// A site of `node` only, with the shipped roles.

@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
 const REFUSED: &[(&str, &str)] = &[("alternatives", "`update-alternatives`"), ("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
-const BUT: &[&str] = &[
+pub const BUT: &[&str] = &[
     "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd", "var/lib/docker",
     "var/lib/lastlog", "var/lib/wtmpdb", "var/lib/sudo", "var/lib/homelab", "var/lib/nfs",
     "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid",
@@ -128,7 +128,7 @@ fn clean() {
 fn every_kind_is_here() {
     // A reboot keeps no state to compare; it is tried by itself, in guard.rs. Docker is installed on a bare node in docker.rs. Nodes have
     // no git, no locales, and nothing to download from; all share what the kernel swaps to; none is a Pi: these are tried in tests/apt and tests/systemd.
-    // There is no cluster either: tests/e2e/kubernetes.rs has a mock.
+    // A cluster is not on a node: kube.rs.
     let here: BTreeSet<&str> = ROWS.iter().map(|row| row.0).chain(["docker_engine", "reboot", "boot_config", "get_url", "git", "kubernetes", "locale_gen", "swap", "unarchive", "uri"]).collect();
     assert_eq!(here, KINDS.iter().map(|kind| kind.name).collect(), "a kind has no row in tests/lab/kinds.rs, or a row no kind");
 }

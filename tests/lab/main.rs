@@ -18,11 +18,16 @@ mod line;
 #[allow(dead_code)] // shared with the tests of packages
 #[path = "../support/repo.rs"]
 mod repo;
+#[path = "../support/shown.rs"]
+mod shown;
 #[allow(dead_code)] // shared with the laws
 #[path = "../support/tree.rs"]
 mod tree;
 #[path = "../support/untested.rs"]
 mod untested;
+#[allow(dead_code)] // shared with the tests of downloads
+#[path = "../support/web.rs"]
+mod web;
 
 mod chaos;
 mod disk;
@@ -32,9 +37,12 @@ mod forward;
 mod guard;
 mod jump;
 mod kinds;
+mod kube;
 mod locks;
 mod lost;
 mod nodes;
 mod npm;
 mod purity;
+mod registry;
 mod twice;
+mod waypoint;

@@ -1,4 +1,4 @@
-//! A web server on 127.0.0.1, which a node shares with this machine: files from memory, in parts if asked, and it may break off.
+//! A web server, on 127.0.0.1 where a node shares that with this machine: files from memory, in parts if asked, and it may break off.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,11 @@ pub struct Web {
 
 impl Web {
     pub fn serve() -> Web {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Web::serve_at("127.0.0.1")
+    }
+
+    pub fn serve_at(address: &str) -> Web {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let web = Web { port: listener.local_addr().unwrap().port(), ..Web::default() };
         let served = web.clone();
         std::thread::spawn(move || {

@@ -22,7 +22,13 @@ digest {{.}}{{end}}' "$1" 2>&1) || case $said in
 build() {
   name=$1 dir=$2 how=$3
   shift 3
-  docker build --quiet --label "homelab.context=$(digest "$dir")-$how" --tag "$name" "$@" -- "$dir" 2>&1
+  said=$(docker build --quiet --force-rm --label "homelab.context=$(digest "$dir")-$how" --tag "$name" "$@" -- "$dir" 2>&1) && return
+  # The older builder ends with the command that failed; why is what that said last.
+  printf '%s\n' "$said" | sed "s/$(printf '\033')\[[0-9;]*m//g" | awk '
+    NF { print }
+    NF && !/^ --->/ { before = last; last = $0 }
+    END { if (last ~ /^The command .* returned a non-zero code/ && before !~ /^Step /) print "a command of the recipe failed: " before }' >&2
+  return 1
 }
 
 # name, what it stood for: that is there still, for an image that loses its name is not removed

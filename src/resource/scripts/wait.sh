@@ -1,5 +1,7 @@
 # Asks by `check`, with the words after $4, until its answer is one of the lines $4; at most $1 seconds, after $2, each $3.
 limit=$1
+# shellcheck disable=SC2034 # `check` reads it
+why=y
 [ "$2" = 0 ] || sleep "$2"
 every=$3 wished=$4
 shift 4
