@@ -19,6 +19,7 @@ mod cron_time;
 pub mod docker_compose;
 pub mod docker_engine;
 pub mod docker_image;
+pub mod docker_login;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -192,6 +193,7 @@ pub static KINDS: &[&KindSpec] = &[
     &docker_compose::DOCKER_COMPOSE,
     &docker_engine::DOCKER_ENGINE,
     &docker_image::DOCKER_IMAGE,
+    &docker_login::DOCKER_LOGIN,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &get_url::GET_URL,

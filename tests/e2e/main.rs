@@ -12,6 +12,7 @@ mod defects;
 mod facts;
 mod failing;
 mod guard;
+mod images;
 mod kubernetes;
 mod large;
 mod on_failure;

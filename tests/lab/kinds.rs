@@ -46,6 +46,8 @@ const ROWS: &[Row] = &[
     // The lab's kernel has no NFS: what is mounted here stands for it.
     ("mount", "all", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=1m,mode=0750\"}", "{path: /srv/lab-ram, src: tmpfs, fstype: tmpfs, opts: \"size=2m,nosuid,mode=0750\"}"),
     ("wait_for", "all", "{path: /srv/lab/copied}", "{path: /srv/lab/nothing, state: absent}"),
+    // Docker itself is not needed for it.
+    ("docker_login", "all", "{registry_url: lab.home, username: lab, password: one, config_path: /srv/lab/logins.json}", "{registry_url: lab.home, username: lab, password: two, config_path: /srv/lab/logins.json}"),
     ("docker_network", "docker", "{name: lab-net, subnet: 172.30.7.0/24}", "{name: lab-net, state: absent}"),
     ("docker_image", "docker", "\"traefik:v3\"", "\"traefik:v3\""),
     ("docker_image", "docker", "\"verdaccio/verdaccio:6\"", "\"verdaccio/verdaccio:6\""),
