@@ -15,6 +15,7 @@ mod guard;
 mod images;
 mod kubernetes;
 mod large;
+mod npm;
 mod on_failure;
 mod past;
 mod plans;

@@ -62,8 +62,10 @@ login() {
   helper=$v
   if [ "$helper" ]; then
     case $helper in *[!A-Za-z0-9._-]*) without="$file names no helper that can be asked"; return 0 ;; esac
-    said=$(printf %s "$server" | timeout 10 "docker-credential-$helper" get 2>/dev/null) && said=$(printf '%s\n' "$said" | found '') ||
-      { without="docker-credential-$helper gives no login for it"; return 0; }
+    if ! { said=$(printf %s "$server" | timeout 10 "docker-credential-$helper" get 2>/dev/null) && said=$(printf '%s\n' "$said" | found ''); }; then
+      without="docker-credential-$helper gives no login for it"
+      return 0
+    fi
     of "$said" secret
     secret=$v
     of "$said" username
