@@ -83,7 +83,8 @@ pub(super) fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> 
 fn offered(answer: &str) -> Result<Vec<String>, String> {
     let json: serde_json::Value = serde_json::from_str(answer).map_err(|_| answer.trim().to_owned())?;
     if let Some(message) = json["message"].as_str() {
-        return Err(message.trim().to_owned());
+        let lines = message.lines().map(str::trim).filter(|line| !matches!(*line, "" | "errors:"));
+        return Err(lines.collect::<Vec<_>>().join(", "));
     }
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let platforms = json["Platforms"].as_array().into_iter().flatten();
@@ -131,6 +132,7 @@ mod tests {
         let list = r#"{"Platforms":[{"architecture":"arm","os":"linux","variant":"v7"},{"architecture":"unknown","os":"unknown"},{"architecture":"amd64","os":"linux"}]}"#;
         assert_eq!(offered(list).unwrap(), ["linux/arm/v7", "linux/amd64"]);
         assert_eq!(offered(r#"{"message":"manifest unknown"}"#).unwrap_err(), "manifest unknown");
+        assert_eq!(offered(r#"{"message":"errors:\ndenied: no\nunauthorized: who\n"}"#).unwrap_err(), "denied: no, unauthorized: who");
         assert_eq!(offered("no answer within 30 s\n").unwrap_err(), "no answer within 30 s");
         assert_eq!(offered("{}").unwrap_err(), "the registry does not say for what it is");
     }

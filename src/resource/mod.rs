@@ -3,6 +3,7 @@
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
+mod apt_offer;
 pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;

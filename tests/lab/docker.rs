@@ -10,11 +10,11 @@ use std::time::Duration;
 /// A Debian without docker, whose containers have a place of their own.
 const BARE: &str = "aptlock";
 /// One that has it.
-const DOCKER: &str = "trixie";
+pub const DOCKER: &str = "trixie";
 
 /// Pushes an image that answers with `says` to the registry of the lab, as `name`, for `platform`. It is healthy until `/sick` is there.
 /// Spoken to directly: what docker imports is always for the machine that it runs on.
-fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
+pub fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
     let script = r#"set -e
         d=$1 at=http://127.0.0.1:2250/v2/library/${2%:*}
         rm -rf "$d"; mkdir -p "$d/bin" "$d/usr/bin" "$d/www"; cp /run/homelab-lab/busybox "$d/bin/busybox"; ln -s busybox "$d/bin/sh"
@@ -38,7 +38,7 @@ fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
 }
 
 /// A site of `node` only, with the shipped roles.
-fn site(lab: &Lab, node: &str, tasks: &str) {
+pub fn site(lab: &Lab, node: &str, tasks: &str) {
     for dir in ["playbooks/roles", "templates"] {
         let to = lab.site.path(dir);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -50,12 +50,12 @@ fn site(lab: &Lab, node: &str, tasks: &str) {
     lab.site.write("site.yaml", &format!("- name: Docker\n  hosts: {node}\n  become: true\n  tasks:\n{body}"));
 }
 
-fn run(lab: &Lab, code: i32, words: &[&str], node: &str) -> Ended {
+pub fn run(lab: &Lab, code: i32, words: &[&str], node: &str) -> Ended {
     let words: Vec<&str> = words.iter().copied().chain(["--limit", node]).collect();
     lab.site.expect(code, &words)
 }
 
-fn apply(lab: &Lab, node: &str) {
+pub fn apply(lab: &Lab, node: &str) {
     run(lab, 0, &["apply", "inventory.yaml", "--yes"], node);
 }
 

@@ -101,9 +101,10 @@ impl Playbook {
     }
 }
 
-fn state() -> BTreeMap<String, String> {
+/// What is on `nodes`, and what runs there.
+pub fn state(nodes: &[&str]) -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
-    for node in members("all") {
+    for node in nodes {
         state.extend(disk(&root(node), Times::OfFilesInSeconds, BUT).into_iter().map(|(path, is)| (format!("{node}:/{path}"), is)));
         for line in by_hand(node, SAYS).lines() {
             state.insert(format!("{node} says {line}"), String::new());
@@ -143,13 +144,13 @@ fn every_kind_on_every_node_that_can_carry_it() {
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
     lab.has_nothing_to_do("inventory.yaml", &everyone);
 
-    let before = state();
+    let before = state(&everyone);
     Playbook::Changed.write(&lab, "- name: Last\n  hosts: all\n  tasks:\n    - name: Break\n      command: {argv: [\"false\"]}\n");
     let failed = lab.site.expect(3, &["apply", "inventory.yaml", "--yes"]);
     for node in &everyone {
         assert!(failed.err.contains(&format!("{node}: `Break` failed")), "{node}: another step failed:\n{}{}", failed.out, failed.err);
     }
-    same("not taken back", &before, &state());
+    same("not taken back", &before, &state(&everyone));
 
     Playbook::Changed.write(&lab, "");
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
@@ -157,17 +158,17 @@ fn every_kind_on_every_node_that_can_carry_it() {
 
     // A run that is over goes back just so.
     lab.site.expect(0, &["rollback", "inventory.yaml", "--yes"]);
-    same("not rolled back", &before, &state());
+    same("not rolled back", &before, &state(&everyone));
     lab.site.expect(0, &["apply", "inventory.yaml", "--yes"]);
     lab.has_nothing_to_do("inventory.yaml", &everyone);
     // The run upon which that one built stays, and it is said what has been built upon it.
-    let last = state();
+    let last = state(&everyone);
     let refused = lab.site.expect(1, &["rollback", "inventory.yaml", "--yes", &run_that_made(&lab)]);
     for node in &everyone {
         assert!(refused.err.contains(&format!("{node}: run ")), "{node}: {}{}", refused.out, refused.err);
     }
     assert_eq!(refused.out.matches("conflict: /srv/lab/copied: run ").count(), everyone.len(), "{}", refused.out);
-    same("a refused rollback did something", &last, &state());
+    same("a refused rollback did something", &last, &state(&everyone));
     lab.withdraws_packages(&apt);
     clean();
 }

@@ -37,4 +37,5 @@ mod lost;
 mod nodes;
 mod npm;
 mod purity;
+mod registries;
 mod twice;
