@@ -4,7 +4,7 @@
 //! resources that are secret. It can be lost, and is never what an apply goes by.
 
 use super::cache::Cache;
-use super::survey::{compile_all, more_probes, plan_all, probes};
+use super::survey::{compile_all, plan_all, probes};
 use super::surveyed::Surveyed;
 use super::target::cache_name;
 use crate::lang::{Diagnostic, Diagnostics, Kind};
@@ -171,7 +171,8 @@ fn one(config: &Config, cache: &Cache, host: &str, known: &Known, against: Again
     };
     let found = |asked: BTreeSet<Probe>| asked.into_iter().filter_map(|probe| Some((probe.clone(), answer(&probe)?)));
     let mut answers: Answers = found(probes(&plays)).collect();
-    let more: Answers = found(more_probes(&plays, &World::new(facts.clone(), answers.clone()))).collect();
+    let first = plan_all(config, &plays, &mut World::new(facts.clone(), answers.clone()), &BTreeSet::new());
+    let more: Answers = found(first.asks).collect();
     answers.extend(more);
     for step in plays.iter_mut().flat_map(|(_, compiled)| steps(compiled)) {
         let Body::Resource(resource) = &step.body else { continue };

@@ -185,8 +185,9 @@ async fn settle(
         }
         let plays = compile_all(&survey.config, host, &known)?;
         let mut wanted = probes(&plays);
-        if let Some((facts, _)) = &fresh {
-            wanted.extend(more_probes(&plays, &World::new(facts.clone(), answers.clone())));
+        if let Some((facts, state)) = &fresh {
+            let mut world = World::new(facts.clone(), answers.clone());
+            wanted.extend(plan_all(&survey.config, &plays, &mut world, &pending(state)).asks);
         }
         wanted.retain(|probe| !answers.contains_key(probe));
         let guess = known.facts.clone();
@@ -210,11 +211,13 @@ async fn settle(
         let known_before = known.hosts.knows(host, &kept(&state));
         let guessed_right = guess.as_ref().is_some_and(|guess| same_facts(guess, &facts, &reads)) && (!kept_read || known_before);
         let world = World::new(facts.clone(), answers.clone());
-        let missing = more_probes(&plays, &world).iter().any(|probe| !answers.contains_key(probe));
-        if guessed_right && !missing {
+        if guessed_right {
             known.facts = Some(facts.clone());
-            let pending: BTreeSet<String> = state.pending.iter().cloned().collect();
-            let mut plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending);
+            let mut plan = plan_all(&survey.config, &plays, &mut world.clone(), &pending(&state));
+            if !plan.asks.iter().all(|probe| answers.contains_key(probe)) {
+                fresh = Some((facts, state));
+                continue;
+            }
             let learned = results(&plays, &plan, &world);
             let masker = survey.config.identities.masker();
             kept(&state).values().chain(learned.values()).for_each(|value| masker.add_value(value));
@@ -306,14 +309,8 @@ pub(super) fn probes(plays: &[(usize, Compiled)]) -> BTreeSet<Probe> {
         .collect()
 }
 
-pub(super) fn more_probes(plays: &[(usize, Compiled)], world: &World) -> BTreeSet<Probe> {
-    all_steps(plays)
-        .filter_map(|step| match &step.body {
-            Body::Resource(resource) => Some(resource.look_more(world)),
-            _ => None,
-        })
-        .flatten()
-        .collect()
+fn pending(state: &NodeState) -> BTreeSet<String> {
+    state.pending.iter().cloned().collect()
 }
 
 /// What steps that will not act are known to answer already: read-only commands, and whatever is as wished.

@@ -86,6 +86,11 @@ impl World {
         self.seen_path(path)
     }
 
+    /// Whether the plan makes something of `path`.
+    pub fn plans(&self, path: &str) -> bool {
+        self.paths.contains_key(path)
+    }
+
     /// A directory that the plan makes where none was.
     fn made(&self, path: &str) -> bool {
         matches!(self.paths.get(path), Some(Node::Dir(_))) && matches!(self.seen_path(path), Some(Node::Absent))

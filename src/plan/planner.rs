@@ -5,7 +5,7 @@ use super::{Change, Line, Mark, Outcome};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::Node;
-use crate::node::{Cause, Grade, Op, Standing, World};
+use crate::node::{Cause, Grade, Op, Probe, Standing, World};
 use crate::playbook::{Body, Step};
 use crate::resource::{Block, Resource};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ pub struct HostPlan {
     pub lines: Vec<Line>,
     /// Why it cannot be performed as it stands.
     pub problems: Diagnostics,
+    /// What its steps must know besides what they look at first, given what is planned before each: see [`Resource::look_more`].
+    pub asks: BTreeSet<Probe>,
 }
 
 /// The steps of one play for one host.
@@ -48,6 +50,7 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
         // What makes a guarded change take effect is guarded too.
         let mut guarded: BTreeSet<String> = BTreeSet::new();
         for step in play.steps {
+            plan.asks.extend(asks(step, world));
             let line = plan_step((play.play, play.guard), step, None, world, &mut plan.problems);
             let news = match &line.outcome {
                 Outcome::Change(Change { open: None, .. }) => Some(Ok(())),
@@ -74,6 +77,7 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
                 (Some(Err(cause)), false) => Err(cause.clone()),
                 (None, false) => continue,
             };
+            plan.asks.extend(asks(handler, world));
             let mut line = plan_step((play.play, play.guard), handler, Some(id), world, &mut plan.problems);
             if let (Outcome::Change(change), Err(cause)) = (&mut line.outcome, news) {
                 change.open.get_or_insert(cause);
@@ -85,6 +89,13 @@ pub fn plan_host(plays: &[PlaySteps<'_>], world: &mut World, pending: &BTreeSet<
         }
     }
     plan
+}
+
+fn asks(step: &Step, world: &World) -> Vec<Probe> {
+    match &step.body {
+        Body::Resource(resource) => resource.look_more(world),
+        _ => Vec::new(),
+    }
 }
 
 /// Plans one step of a play and lets its ops take effect in `world`. `play`: which, and how long its guard waits.

@@ -1,6 +1,7 @@
 //! `apt_repository`: where apt gets packages from, and whose signature it takes for it.
 
 use super::attrs::{answered, stat, wrong};
+use super::apt_offer::{self, Suite};
 use super::openpgp;
 use super::put::Manner;
 use super::tool::{answer, says, script};
@@ -205,9 +206,8 @@ impl Repository {
         script(include_str!("scripts/apt_lists.sh"), &lists.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    fn offers(&self) -> Command {
-        let urls: Vec<String> = self.named().map(|(uri, suite)| format!("{}/dists/{suite}", uri.trim_end_matches('/'))).collect();
-        script(include_str!("scripts/apt_offers.sh"), &urls.iter().map(String::as_str).collect::<Vec<_>>())
+    fn suites(&self) -> Vec<Suite<'_>> {
+        self.named().map(|(uri, suite)| Suite { uri, suite, components: &self.components, architectures: &self.architectures }).collect()
     }
 
     fn files(&self, world: &World) -> Result<Vec<Op>, Block> {
@@ -224,39 +224,6 @@ impl Repository {
         }
         ops.extend(Manner::default().plan(&self.path(), source, world)?);
         Ok(ops)
-    }
-
-    /// Refuses what the repository does not offer, and says what it does; or says why it could not be asked.
-    fn offered(&self, world: &World) -> Result<Option<String>, Block> {
-        let Some(ran) = world.ran(&self.offers()) else { return Ok(None) };
-        let mut lines = ran.stdout.lines();
-        let known: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
-        let own: Vec<&str> = if self.architectures.is_empty() { known.iter().copied().take(1).collect() } else { self.architectures.iter().map(String::as_str).collect() };
-        let mut unasked = None;
-        for ((uri, suite), line) in self.named().zip(lines) {
-            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match word {
-                "missing" => return Err(Block::refused(format!("{uri} has no suite `{suite}`"), "see which it has under its `dists/`; it may not know this release of the node's yet, or not any more")),
-                "offers" => {
-                    let (architectures, components) = rest.split_once('|').unwrap_or((rest, ""));
-                    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-                    let (architectures, components) = (words(architectures), words(components));
-                    let has = |list: &[String], word: &str| list.iter().any(|have| have == word);
-                    if let Some(none) = own.iter().find(|arch| !has(&architectures, arch) && !has(&architectures, "all")) {
-                        return Err(Block::refused(
-                            format!("{uri} has nothing for {none} in `{suite}`, but for {}", architectures.join(", ")),
-                            "use another repository or release for this node, or give the task a `when:`",
-                        ));
-                    }
-                    // `updates/main` is offered as `main` by some.
-                    if let Some(none) = self.components.iter().find(|part| !components.is_empty() && !components.iter().any(|have| have == *part || have.ends_with(&format!("/{part}")))) {
-                        return Err(Block::refused(format!("{uri} has no component `{none}` in `{suite}`, but {}", components.join(", ")), "look at the spelling"));
-                    }
-                }
-                _ => unasked = Some(format!("not asked what {uri} offers: {rest}")),
-            }
-        }
-        Ok(unasked)
     }
 }
 
@@ -285,7 +252,7 @@ impl Resource for Repository {
     /// A node that is as wished asks nobody.
     fn look_more(&self, world: &World) -> Vec<Probe> {
         let changes = self.source.is_some() && self.files(world).is_ok_and(|ops| !ops.is_empty());
-        if changes && self.named().next().is_some() { vec![Probe::Run(self.offers())] } else { Vec::new() }
+        if changes && self.named().next().is_some() { vec![Probe::Run(apt_offer::question(&self.suites()))] } else { Vec::new() }
     }
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
@@ -295,7 +262,7 @@ impl Resource for Repository {
         if !self.refresh || (ops.is_empty() && lists.stdout.trim() == "there") {
             return Ok(ops);
         }
-        let unasked = if ops.is_empty() { None } else { self.offered(world)? };
+        let unasked = if ops.is_empty() { None } else { apt_offer::judge(&self.suites(), world)? };
         let mut what = vec![format!("let apt read the lists of {}", self.name)];
         what.extend(unasked);
         ops.push(Op::Tool(ToolOp {

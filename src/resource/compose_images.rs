@@ -5,23 +5,25 @@ use crate::lang::{Source, yaml};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The images that `text` names for the services of `profiles`; those that are built here, and those whose name cannot be told, are left out.
-pub(super) fn wanted(text: &str, vars: &BTreeMap<String, String>, profiles: &str) -> Vec<Wanted> {
+/// The images that `text` names for the services of `profiles`, but for those that are built here; and the services whose image's name cannot be told.
+pub(super) fn wanted(text: &str, vars: &BTreeMap<String, String>, profiles: &str) -> (Vec<Wanted>, Vec<String>) {
     let source = Source { name: String::new(), text: text.to_owned() };
-    let Ok(file) = yaml::parse(&Arc::new(source)) else { return Vec::new() };
+    let Ok(file) = yaml::parse(&Arc::new(source)) else { return Default::default() };
     let services = file.get("services").and_then(|services| services.as_map()).into_iter().flatten();
-    let mut wanted: Vec<Wanted> = services
-        .filter_map(|(_, service)| {
-            let text = |key: &str| service.get(key).and_then(|value| value.as_str()).map(|text| interpolate(text, vars));
-            let of = service.get("profiles").and_then(|list| list.as_seq()).unwrap_or_default();
-            let on = of.is_empty() || of.iter().filter_map(|profile| profile.as_str()).any(|profile| profiles.split(',').any(|on| on == profile));
-            let image = text("image").flatten().filter(|image| on && service.get("build").is_none() && is_name(image))?;
-            Some(Wanted { image, platform: text("platform").flatten() })
-        })
-        .collect();
+    let (mut wanted, mut untold) = (Vec::new(), Vec::new());
+    for (name, service) in services {
+        let text = |key: &str| service.get(key).and_then(|value| value.as_str()).map(|text| interpolate(text, vars));
+        let of = service.get("profiles").and_then(|list| list.as_seq()).unwrap_or_default();
+        let on = of.is_empty() || of.iter().filter_map(|profile| profile.as_str()).any(|profile| profiles.split(',').any(|on| on == profile));
+        match text("image").filter(|_| on && service.get("build").is_none()) {
+            Some(Some(image)) if is_name(&image) => wanted.push(Wanted { image, platform: text("platform").flatten() }),
+            Some(None) => untold.push(name.clone()),
+            _ => {}
+        }
+    }
     wanted.sort();
     wanted.dedup();
-    wanted
+    (wanted, untold)
 }
 
 /// `text` with its variables as compose puts them in; `None` where one is not known here.
@@ -83,9 +85,11 @@ mod tests {
     #[test]
     fn images_that_are_pulled() {
         let text = "services:\n  a: {image: b:1}\n  c: {image: own, build: .}\n  d: {image: e, profiles: [x]}\n  f: {image: b:1}\n  g: {image: h, platform: linux/arm64}\n  i: {image: \"bad name\"}\n";
-        let named = |profiles: &str| wanted(text, &BTreeMap::new(), profiles).into_iter().map(|wanted| wanted.image).collect::<Vec<_>>();
+        let named = |profiles: &str| wanted(text, &BTreeMap::new(), profiles).0.into_iter().map(|wanted| wanted.image).collect::<Vec<_>>();
         assert_eq!(named(""), ["b:1", "h"]);
         assert_eq!(named("y,x"), ["b:1", "e", "h"]);
-        assert_eq!(wanted("{", &BTreeMap::new(), ""), []);
+        assert_eq!(wanted("{", &BTreeMap::new(), ""), Default::default());
+        let text = "services:\n  a: {image: \"b:${TAG}\"}\n  c: {image: \"d:${TAG}\", build: .}\n  e: {image: \"f:${TAG}\", profiles: [x]}\n";
+        assert_eq!(wanted(text, &BTreeMap::new(), ""), (vec![], vec!["a".to_owned()]));
     }
 }

@@ -69,10 +69,10 @@ impl Project {
         }
     }
 
-    /// The images that its compose files name and that are not known to be here.
-    fn images(&self, files: &[String], world: &World, now: &Standing) -> Vec<Wanted> {
+    /// The images that its compose files name and that are not known to be here; and the services whose image's name is not known.
+    fn images(&self, files: &[String], world: &World, now: &Standing) -> (Vec<Wanted>, Vec<String>) {
         if self.options.contains("--pull never") {
-            return Vec::new();
+            return Default::default();
         }
         let text = |path: &String| {
             let bytes = match (self.own(path), world.path(path)) {
@@ -82,11 +82,15 @@ impl Project {
             };
             bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
-        let mut wanted: Vec<Wanted> = files.iter().filter_map(text).flat_map(|text| compose_images::wanted(&text, &self.vars, &self.profiles)).collect();
-        wanted.retain(|wanted| now.images.get(&wanted.image).is_none_or(|id| id == "none"));
+        let (mut wanted, mut untold) = (Vec::new(), Vec::new());
+        for text in files.iter().filter_map(text) {
+            let (images, services) = compose_images::wanted(&text, &self.vars, &self.profiles);
+            wanted.extend(images.into_iter().filter(|wanted| now.images.get(&wanted.image).is_none_or(|id| id == "none")));
+            untold.extend(services);
+        }
         wanted.sort();
         wanted.dedup();
-        wanted
+        (wanted, untold)
     }
 
     /// What of it would be recorded.
@@ -142,10 +146,11 @@ impl Project {
         if found.says.is_empty() {
             return Ok(ops);
         }
-        let images = self.images(&files, world, now);
+        let (images, untold) = self.images(&files, world, now);
         if !images.is_empty() {
             found.says.extend(image_offer::judge(&images, world, self.user.as_ref())?);
         }
+        found.says.extend(untold.iter().map(|service| format!("could not ask whether the image of {service} is there for this node: a variable in its name is not known here")));
         let all = found.anew.iter().any(String::is_empty);
         let anew = if all { String::new() } else { found.anew.join(" ") };
         let options = if all { format!("{} --force-recreate", self.options).trim().to_owned() } else { self.options.clone() };
@@ -223,7 +228,7 @@ impl Resource for Project {
         let Some(now) = world.ran(&self.question()).filter(|ran| ran.rc == 0).and_then(|ran| Standing::read(&ran.stdout)) else { return Vec::new() };
         let (Some(state), Ok(files), Some(2..)) = (self.state, self.found(world), now.major()) else { return Vec::new() };
         let Ok(wished) = self.wished(state, &files, world) else { return Vec::new() };
-        let images = self.images(&files, world, &now);
+        let images = self.images(&files, world, &now).0;
         let as_wished = differences(&self.name, &now, &wished, &self.recreate_on).says.is_empty();
         if as_wished || images.is_empty() { Vec::new() } else { vec![Probe::Run(image_offer::question(&images, self.user.as_ref()))] }
     }

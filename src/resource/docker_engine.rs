@@ -1,5 +1,6 @@
 //! `docker_engine`: docker on a node, from where the node can really have it.
 
+use super::apt_offer::{self, Suite};
 use super::attrs::{Mode, Wish, wrong};
 use super::put::Manner;
 use super::service::{boot_act, has_systemd, runs};
@@ -16,7 +17,8 @@ pub static DOCKER_ENGINE: KindSpec = KindSpec {
     description: "\
 `source: distro` takes the distribution's own packages, which are there for every architecture that the distribution has. `source: docker` takes those of
 Docker's own repository, newer ones, and replaces the others: for Debian and Ubuntu on 64 bits, and on armv7 for Debian. What does not exist for the node is refused when
-planning, and what does exist is named: Debian 12 has no compose 2, Docker has nothing for armv6, and for the 32-bit Raspberry Pi OS nothing after Engine 28.
+planning, and what does exist is named: Debian 12 has no compose 2, Docker has nothing for armv6, and for the 32-bit Raspberry Pi OS nothing after Engine 28. Before
+anything is installed from it, the repository itself is asked for the node's release and architecture.
 
 The repository's key comes from you, as a file: download `https://download.docker.com/linux/debian/gpg` once and keep it beside the playbook. It is compared
 with the fingerprint that Docker publishes; no key is taken from a network on trust.
@@ -184,6 +186,10 @@ impl Engine {
             None => (self.of_distro(world)?, OF_DOCKER),
             Some((key, repository)) => {
                 self.repository(world, key, repository, ops)?;
+                if !ops.is_empty() || self.lacks(world) {
+                    // Where it could not be asked, apt will say so, and all is taken back.
+                    self.asked(world, repository, |suites| apt_offer::judge(suites, world))??;
+                }
                 let all = OF_DOCKER.iter().copied().filter(|name| self.compose || *name != "docker-compose-plugin").collect();
                 (all, OF_DISTRO)
             }
@@ -198,6 +204,18 @@ impl Engine {
         let refresh = !ops.is_empty() || install.iter().any(|name| state(&name.as_str()).candidate.is_none());
         ops.push(Op::Packages { install, remove, purge: false, refresh, lock_timeout: self.lock_timeout, lost: false });
         Ok(())
+    }
+
+    /// Whether packages of Docker's are to be installed.
+    fn lacks(&self, world: &World) -> bool {
+        OF_DOCKER.iter().filter(|name| self.compose || **name != "docker-compose-plugin").any(|name| Self::state(world, name).installed.is_none())
+    }
+
+    /// What `ask` makes of the repository's suite for this node.
+    fn asked<T>(&self, world: &World, repository: &str, ask: impl Fn(&[Suite<'_>]) -> T) -> Result<T, Block> {
+        let uri = format!("{repository}/{}", part(&world.facts)?);
+        let (components, architectures) = (["stable".to_owned()], [world.facts.package_arch.clone()]);
+        Ok(ask(&[Suite { uri: &uri, suite: &world.facts.os.codename, components: &components, architectures: &architectures }]))
     }
 
     fn sources(&self, facts: &Facts, part: &str, repository: &str) -> Content {
@@ -278,6 +296,15 @@ impl Resource for Engine {
         probes.extend(self.users.iter().map(|name| Probe::User { name: name.clone() }));
         probes.extend(self.users.iter().take(1).map(|_| Probe::Group { name: "docker".into() }));
         probes
+    }
+
+    /// A node that is as wished asks nobody.
+    fn look_more(&self, world: &World) -> Vec<Probe> {
+        let Some((key, repository)) = &self.own else { return Vec::new() };
+        let mut ops = Vec::new();
+        let changes = self.repository(world, key, repository, &mut ops).is_ok() && (!ops.is_empty() || self.lacks(world));
+        let question = changes.then(|| self.asked(world, repository, apt_offer::question).ok()).flatten();
+        question.map(Probe::Run).into_iter().collect()
     }
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {

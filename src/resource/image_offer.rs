@@ -1,8 +1,8 @@
 //! Whether an image has anything for the node, before anything is done: one that has not would be pulled and then not run.
 
-use super::Block;
 use super::tool::{command, script};
-use crate::node::{Command, World};
+use super::{Block, docker_login, names};
+use crate::node::{Cause, Command, World};
 
 /// An image that is to be pulled, and for which platform, where that is not the node's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,14 @@ pub(super) fn renewal(image: &str) -> Command {
 pub(super) fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> Result<Vec<String>, Block> {
     let node = world.facts.docker_platform.as_str();
     let mut notes = Vec::new();
-    let said = world.ran(&question(wanted, user)).map(|ran| ran.stdout.as_str());
+    let logins = docker_login::file_in(&names::usual_home(user.map_or("root", String::as_str)));
+    let ran = world.ran(&question(wanted, user));
+    let said = ran.map(|ran| ran.stdout.as_str());
+    // The login that it should have had, where nobody was let in without one.
+    let without = |image: &str| {
+        let mut lines = said.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("without ")?.split_once(' '));
+        lines.find(|(name, _)| *name == image).map_or_else(String::new, |(_, why)| format!(" ({why})"))
+    };
     for Wanted { image, platform } in wanted {
         let platform = platform.as_deref().unwrap_or(node);
         let mut doubt = |why: &str| notes.push(format!("could not ask whether {image} is there for {}: {why}", if platform.is_empty() { "this node" } else { platform }));
@@ -55,7 +62,9 @@ pub(super) fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> 
             Some(None) => {}
             None => doubt("the node does not say"),
             Some(Some(answer)) => match offered(&answer) {
-                Err(why) => doubt(&why),
+                // With the login that an earlier task brings it may be answered.
+                Err(_) if world.plans(&logins) => return Err(Block::Later(Cause(format!("the login in {logins}")))),
+                Err(why) => doubt(&format!("{why}{}", without(image))),
                 Ok(_) if platform.is_empty() => doubt("the node does not know what it is"),
                 Ok(offers) if offers.iter().any(|offer| fits(platform, offer)) => {}
                 Ok(offers) => {
@@ -74,7 +83,8 @@ pub(super) fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> 
 fn offered(answer: &str) -> Result<Vec<String>, String> {
     let json: serde_json::Value = serde_json::from_str(answer).map_err(|_| answer.trim().to_owned())?;
     if let Some(message) = json["message"].as_str() {
-        return Err(message.trim().to_owned());
+        let lines = message.lines().map(str::trim).filter(|line| !matches!(*line, "" | "errors:"));
+        return Err(lines.collect::<Vec<_>>().join(", "));
     }
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let platforms = json["Platforms"].as_array().into_iter().flatten();
@@ -122,6 +132,7 @@ mod tests {
         let list = r#"{"Platforms":[{"architecture":"arm","os":"linux","variant":"v7"},{"architecture":"unknown","os":"unknown"},{"architecture":"amd64","os":"linux"}]}"#;
         assert_eq!(offered(list).unwrap(), ["linux/arm/v7", "linux/amd64"]);
         assert_eq!(offered(r#"{"message":"manifest unknown"}"#).unwrap_err(), "manifest unknown");
+        assert_eq!(offered(r#"{"message":"errors:\ndenied: no\nunauthorized: who\n"}"#).unwrap_err(), "denied: no, unauthorized: who");
         assert_eq!(offered("no answer within 30 s\n").unwrap_err(), "no answer within 30 s");
         assert_eq!(offered("{}").unwrap_err(), "the registry does not say for what it is");
     }

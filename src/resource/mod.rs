@@ -4,6 +4,7 @@
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
 pub mod alternatives;
+mod apt_offer;
 pub mod apt_repository;
 pub mod attrs;
 pub mod authorized_key;
@@ -21,6 +22,7 @@ mod cron_time;
 pub mod docker_compose;
 pub mod docker_engine;
 pub mod docker_image;
+pub mod docker_login;
 pub mod docker_network;
 pub mod docs;
 mod dotenv;
@@ -201,6 +203,7 @@ pub static KINDS: &[&KindSpec] = &[
     &docker_compose::DOCKER_COMPOSE,
     &docker_engine::DOCKER_ENGINE,
     &docker_image::DOCKER_IMAGE,
+    &docker_login::DOCKER_LOGIN,
     &docker_network::DOCKER_NETWORK,
     &file::FILE,
     &get_url::GET_URL,

@@ -48,5 +48,7 @@ pub(super) fn trouble(world: &World, ran: &Ran, tool: &str, hint: &str) -> Block
         return Block::Later(cause);
     }
     let why = ran.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why");
+    let denied = why.to_lowercase().contains("permission denied");
+    let hint = if denied { "the login may not ask it: set `become: true` on the task or on its play" } else { hint };
     Block::refused(format!("`{tool}` cannot say how things are (status {}): {why}", ran.rc), hint)
 }

@@ -35,10 +35,7 @@ impl HostRun {
     }
 
     pub(super) async fn replan(&mut self, index: usize) -> Result<Option<Act>, Failure> {
-        let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(None) };
-        let wanted = resource.look();
-        let answers = self.on.wire.look(&wanted, None).await?.answers;
-        self.on.world.learn(answers);
+        self.look(index).await?;
         let mut world = self.on.world.clone();
         let mut problems = Diagnostics::new();
         let line = &self.on.plan.lines[index];
@@ -52,6 +49,22 @@ impl HostRun {
                 Ok(Some(act))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Looks at what the step of a line must know, and then at what follows from the answers.
+    pub(super) async fn look(&mut self, index: usize) -> Result<(), Failure> {
+        let mut asked: BTreeSet<Probe> = BTreeSet::new();
+        loop {
+            let Some(Step { body: Body::Resource(resource), .. }) = self.step(index) else { return Ok(()) };
+            let mut wanted = if asked.is_empty() { resource.look() } else { resource.look_more(&self.on.world) };
+            wanted.retain(|probe| !asked.contains(probe));
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let answers = self.on.wire.look(&wanted, None).await?.answers;
+            self.on.world.learn(answers);
+            asked.extend(wanted);
         }
     }
 
@@ -123,10 +136,12 @@ impl HostRun {
                         self.said(act.line, ran.as_ref());
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
                         let last = ran.as_ref().and_then(|ran| ran.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()));
-                        return Err(match (op, last) {
+                        let failure = match (op, last) {
                             (Op::Tool(tool), Some(last)) if !tool.command.secret => self.failed(&label, &format!("{why}: {last}")),
                             _ => self.failed(&label, why),
-                        });
+                        };
+                        let said = ran.as_ref().map_or("", |ran| ran.stderr.as_str());
+                        return Err(if denied(why) || denied(said) { self.for_want_of_privilege(act.line, failure) } else { failure });
                     }
                     None => {
                         self.set(act.line, StepEnd::Failed);
@@ -148,6 +163,19 @@ impl HostRun {
             self.held.insert(self.on.plan.lines[act.line].key.clone());
         }
         Ok(())
+    }
+
+    /// Where the step runs as a login that is not root, that is what its failure is hinted at.
+    fn for_want_of_privilege(&self, index: usize, failure: Failure) -> Failure {
+        let login = self.on.world.facts.user.name.as_str();
+        let as_login = self.step(index).is_some_and(|step| !step.become_) && !matches!(login, "" | "root");
+        match failure {
+            Failure::Step(problems) if as_login => {
+                let hint = format!("`{login}` may not do this: set `become: true` on the task or on its play");
+                Failure::Step(Diagnostics(problems.0.into_iter().map(|problem| problem.hint(hint.clone())).collect()))
+            }
+            failure => failure,
+        }
     }
 
     pub(super) fn verify(&mut self, index: usize, label: &str) -> Result<(), Failure> {
@@ -177,4 +205,9 @@ impl HostRun {
         self.events.tell(&self.on.host, What::Failed(label.to_owned()));
         Err(self.failed(label, &problem))
     }
+}
+
+/// Whether a tool has said that it may not.
+fn denied(said: &str) -> bool {
+    ["Permission denied", "permission denied", "Operation not permitted", "are you root?"].iter().any(|words| said.contains(words))
 }

@@ -324,17 +324,7 @@ impl HostRun {
         let label = self.on.plan.lines[index].label.clone();
         for key in keys {
             self.on.plan.lines[index].key = key.clone();
-            let Some(step) = self.step(index) else { continue };
-            let mut wanted: BTreeSet<Probe> = BTreeSet::new();
-            if let Body::Resource(resource) = &step.body {
-                wanted.extend(resource.look());
-                wanted.extend(resource.look_more(&self.on.world));
-            }
-            let wanted: Vec<Probe> = wanted.into_iter().collect();
-            if !wanted.is_empty() {
-                let answers = self.on.wire.look(&wanted, None).await?.answers;
-                self.on.world.learn(answers);
-            }
+            self.look(index).await?;
             let mut world = self.on.world.clone();
             let mut problems = Diagnostics::new();
             let handler = self.on.plan.lines[index].handler.clone();

@@ -11,10 +11,10 @@ use std::time::Duration;
 /// A Debian without docker, whose containers have a place of their own.
 const BARE: &str = "aptlock";
 /// One that has it.
-const DOCKER: &str = "trixie";
+pub const DOCKER: &str = "trixie";
 
 /// Pushes an image that answers with `says` to the registry of the lab, as `name`, for `platform`. It is healthy until `/sick` is there.
-fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
+pub fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
     let script = r#"set -e
         rm -rf "$1"; mkdir -p "$1/bin" "$1/usr/bin" "$1/www"; cp /run/homelab-lab/busybox "$1/bin/busybox"; ln -s busybox "$1/bin/sh"
         echo "$2" >"$1/www/index.html"; printf '#!/bin/sh\n[ ! -e /sick ]\n' >"$1/usr/bin/mysqladmin"; chmod 755 "$1/usr/bin/mysqladmin""#;
@@ -24,7 +24,7 @@ fn image(lab: &Lab, name: &str, platform: &str, says: &str) {
 }
 
 /// A site of `node` only, with the shipped roles.
-fn site(lab: &Lab, node: &str, tasks: &str) {
+pub fn site(lab: &Lab, node: &str, tasks: &str) {
     for dir in ["playbooks/roles", "templates"] {
         let to = lab.site.path(dir);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -36,12 +36,12 @@ fn site(lab: &Lab, node: &str, tasks: &str) {
     lab.site.write("site.yaml", &format!("- name: Docker\n  hosts: {node}\n  become: true\n  tasks:\n{body}"));
 }
 
-fn run(lab: &Lab, code: i32, words: &[&str], node: &str) -> Ended {
+pub fn run(lab: &Lab, code: i32, words: &[&str], node: &str) -> Ended {
     let words: Vec<&str> = words.iter().copied().chain(["--limit", node]).collect();
     lab.site.expect(code, &words)
 }
 
-fn apply(lab: &Lab, node: &str) {
+pub fn apply(lab: &Lab, node: &str) {
     run(lab, 0, &["apply", "inventory.yaml", "--yes"], node);
 }
 

@@ -43,6 +43,7 @@ mod lost;
 mod nodes;
 mod npm;
 mod purity;
+mod registries;
 mod registry;
 mod twice;
 mod waypoint;

@@ -1,6 +1,8 @@
 //! Scenario D: a private npm registry by the shipped roles: the real Verdaccio in a container, and real npm clients on two other nodes.
 
+use crate::kinds::state;
 use crate::nodes::{Lab, by_hand, comes_back, container, does, docker, root, until};
+use crate::tree::same;
 use std::process::Output;
 use std::time::Duration;
 
@@ -48,6 +50,45 @@ fn does_npm(node: &str, script: &str) -> String {
 const ADDUSER: &str = "node -e '
 fetch(process.argv[1] + \"/-/user/org.couchdb.user:lab\", {method: \"PUT\", headers: {\"content-type\": \"application/json\"}, body: JSON.stringify({name: \"lab\", password: \"long enough for it\"})})
   .then(answer => answer.json()).then(answer => { if (!answer.token) throw new Error(JSON.stringify(answer)); console.log(answer.token); })' ";
+
+#[test]
+fn the_roles_are_taken_back() {
+    let Some(lab) = Lab::up() else { return };
+    lab.has_roles();
+    let nodes = ["trixie", PUBLISHER, CLIENT];
+    // Images that were pulled stay: it is there before.
+    by_hand("trixie", "docker rm -f verdaccio >/dev/null 2>&1; rm -rf /srv/verdaccio; docker pull --quiet verdaccio/verdaccio:6");
+    for node in [PUBLISHER, CLIENT] {
+        by_hand(node, "rm -f /root/.npmrc");
+    }
+    let limit = nodes.join(",");
+    lab.site.write("secrets.yaml", "npm_token: a-token\n");
+    lab.site.write("site.yaml", &playbook(None).replace("registration: open", "registration: closed, users: {ann: her-password}").replace("  become: true\n", "  become: true\n  vars_files: [secrets.yaml]\n"));
+    let before = state(&nodes);
+    let ended = lab.site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", &limit]);
+    for secret in ["a-token", "her-password", "$2b$"] {
+        assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "{secret} is shown");
+    }
+    assert_eq!(by_hand("trixie", "stat -c '%u %a' /srv/verdaccio/storage/htpasswd").trim(), "10001 600");
+    lab.has_nothing_to_do("inventory.yaml", &nodes);
+    assert!(does_npm_login("ann", "her-password") && !does_npm_login("ann", "another") && !does_npm_login("eve", "her-password"));
+
+    // What the registry has stored is nobody's to remove: that is said, and `--force` puts it aside.
+    lab.site.expect(0, &["rollback", "inventory.yaml", "--yes", "--limit", &format!("{PUBLISHER},{CLIENT}")]);
+    let refused = lab.site.expect(1, &["rollback", "inventory.yaml", "--yes", "--limit", "trixie"]);
+    assert!(format!("{}{}", refused.out, refused.err).contains("/srv/verdaccio/storage"), "{}{}", refused.out, refused.err);
+    let back = lab.site.expect(0, &["rollback", "inventory.yaml", "--yes", "--limit", "trixie", "--force"]);
+    assert!(format!("{}{}", back.out, back.err).contains("is kept on the node"), "{}{}", back.out, back.err);
+    same("not taken back", &before, &state(&nodes));
+}
+
+/// Whether the registry lets them in, as `npm login` asks it.
+fn does_npm_login(name: &str, password: &str) -> bool {
+    let body = format!("{{\"name\": \"{name}\", \"password\": \"{password}\"}}");
+    let asks = ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "PUT", "-u", &format!("{name}:{password}"), "-H", "content-type: application/json", "-d", &body];
+    let said = std::process::Command::new("curl").args(asks).arg(format!("{URL}/-/user/org.couchdb.user:{name}")).output().unwrap();
+    String::from_utf8_lossy(&said.stdout).trim() == "201"
+}
 
 #[test]
 fn a_package_of_more_than_ten_megabytes_is_published_and_installed() {

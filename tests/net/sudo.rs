@@ -77,3 +77,20 @@ fn sudo_that_asks_nothing_needs_nothing_and_takes_a_password_that_is_not_needed(
     assert!(plan.out.contains("nothing to do; 1 as wished"), "{}", plan.out);
     assert_eq!(plan.err, "");
 }
+
+#[test]
+fn what_the_login_may_not_do_is_hinted_at() {
+    let (lan, node) = one(None);
+    let hint = "hint: `pi` may not do this: set `become: true` on the task or on its play\n";
+    let denied = "- command: {cmd: \"echo Permission denied >&2; exit 1\", shell: true}\n  become: BECOME\n";
+    for task in ["- file: {path: /etc/made, state: directory}\n  become: false\n", &denied.replace("BECOME", "false")] {
+        lan.tasks(task);
+        let failed = lan.expect(3, &["apply", "inventory.yaml", "--yes"]);
+        assert!(failed.err.contains(hint), "{}{}", failed.out, failed.err);
+    }
+    // Who is root already is not told to become root.
+    lan.tasks(&denied.replace("BECOME", "true"));
+    let failed = lan.expect(3, &["apply", "inventory.yaml", "--yes", "-v"]);
+    assert!(failed.out.contains("Permission denied") && !failed.err.contains(hint), "{}{}", failed.out, failed.err);
+    assert!(!node.inside("/etc/made").exists());
+}

@@ -11,6 +11,7 @@ mod channel;
 mod cost;
 mod guard;
 mod iptables;
+mod offers;
 mod quoting;
 mod random;
 mod shell;

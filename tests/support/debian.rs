@@ -132,7 +132,16 @@ impl Debian {
 
     /// A node on which systemd runs.
     pub fn boot() -> Option<Debian> {
-        let node = Self::enter("init", None)?;
+        Self::booted(None)
+    }
+
+    /// The same with git and other tools that a minimal Debian lacks.
+    pub fn boot_with_tools() -> Option<Debian> {
+        Self::booted(base::TOOLS)
+    }
+
+    fn booted(more: Option<(&str, &str)>) -> Option<Debian> {
+        let node = Self::enter("init", more)?;
         // Not `running` but `degraded` is well enough; it is over with starting in either case.
         let _ = node.command("systemctl is-system-running --wait").output();
         Some(node)

@@ -12,7 +12,11 @@ mod debian;
 mod repo;
 #[path = "../support/untested.rs"]
 mod untested;
+#[allow(dead_code)] // shared with the tests of apt
+#[path = "../support/web.rs"]
+mod web;
 
+mod docker;
 mod services;
 mod swapping;
 mod system;
