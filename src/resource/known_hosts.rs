@@ -31,7 +31,7 @@ A new file has mode 0600, the directory 0700, and both belong to the account; a 
         Param::new("user", Ty::Str, "Whose `~/.ssh/known_hosts`."),
         Param::new("path", Ty::Path, "A file, instead of an account's."),
         Param::new("state", Ty::Choice(&["present", "absent"]), "Whether it is known.").default("present"),
-        Param::new("exclusive", Ty::Bool, "It has no other keys, of no type.").default("false"),
+        Param::new("exclusive", Ty::Bool, "It has no other keys, of whatever type.").default("false"),
         Param::new("hash_host", Ty::Bool, "A new line has the name hashed, so that nobody can read it there.").default("as the file's other lines have it"),
     ],
     bare: "",

@@ -20,6 +20,7 @@ mod untested;
 mod web;
 
 mod accounts;
+mod alternatives;
 mod archives;
 mod checks;
 mod clones;
