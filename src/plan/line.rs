@@ -79,4 +79,9 @@ impl Line {
     pub fn acts(&self) -> bool {
         matches!(self.outcome, Outcome::Change(_) | Outcome::Later(_))
     }
+
+    /// Whether all it does is to ask and wait: it rests on nothing, for whatever the answer is by then, it is asked for again.
+    pub fn waits(&self) -> bool {
+        matches!(&self.outcome, Outcome::Change(change) if !change.ops.is_empty() && change.ops.iter().all(|op| matches!(op, Op::Tool(tool) if tool.asks)))
+    }
 }

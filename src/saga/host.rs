@@ -165,7 +165,7 @@ impl HostRun {
         }
     }
 
-    /// What each line that acts looks at.
+    /// What each line that acts looks at, but for those that only wait.
     pub(super) fn rests_on(&self) -> Vec<(String, Vec<Probe>)> {
         let steps: BTreeMap<&str, &Step> = self
             .on
@@ -174,7 +174,7 @@ impl HostRun {
             .flat_map(|(_, compiled)| compiled.steps.iter().chain(&compiled.handlers))
             .map(|step| (step.key.as_str(), step))
             .collect();
-        let acting = self.on.plan.lines.iter().filter(|line| line.acts());
+        let acting = self.on.plan.lines.iter().filter(|line| line.acts() && !line.waits());
         acting
             .filter_map(|line| match &steps.get(line.key.as_str())?.body {
                 Body::Resource(resource) => {

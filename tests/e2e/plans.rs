@@ -60,3 +60,12 @@ fn a_script_takes_one_line_of_a_plan() {
     assert!(plan.contains("  ! Long one  command:set -e …  [undo: as named]\n"), "{plan}");
     assert!(!plan.contains("as a line of a plan begins"), "{plan}");
 }
+
+#[test]
+fn what_is_waited_for_may_come_before_its_turn() {
+    let site = Site::new("- copy: {dest: /srv/one, content: \"1\\n\"}\n- wait_for: {path: /srv/flag, timeout: 5}");
+    site.expect(0, &["plan", "inventory.yaml", "--out", "p"]);
+    std::fs::write(site.inside("pi", "/srv/flag"), "").unwrap();
+    site.expect(0, &["apply", "p", "--yes"]);
+    site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+}

@@ -35,10 +35,10 @@ fn site() -> Site {
     copied(&here.join("playbooks/roles"), &site.path("roles"));
     copied(&here.join("templates"), &site.path("templates"));
     site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  router: {sandbox: true}\n  pi: {sandbox: true}\n");
-    for (name, text) in [("kubectl", include_str!("stand_ins/kubectl")), ("curl", include_str!("stand_ins/curl")), ("waypoint", include_str!("stand_ins/waypoint"))] {
+    for (name, text) in [("kubectl", include_str!("stand_ins/kubectl")), ("curl", include_str!("stand_ins/curl")), ("waypoint-0.1.3", include_str!("stand_ins/waypoint"))] {
         site.write(name, text);
     }
-    site.tasks("- copy: {dest: \"/usr/local/bin/{{ item }}\", src: \"{{ item }}\", mode: 0755}\n  loop: [kubectl, curl, waypoint]");
+    site.tasks("- copy: {dest: \"/usr/local/bin/{{ item }}\", src: \"{{ item }}\", mode: 0755}\n  loop: [kubectl, curl, waypoint-0.1.3]");
     site.apply();
     site.write("site.yaml", PLAYS);
     site

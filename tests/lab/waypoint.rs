@@ -209,8 +209,8 @@ fn a_server_is_bootstrapped_once_and_its_token_shows_nowhere() {
     let run = |code: i32, words: &[&str]| lab.site.expect(code, &[words, &["--limit", &limit]].concat());
     let clean = || {
         cluster.namespace("lab-waypoint");
-        by_hand(SERVER, "rm -rf /var/lib/waypoint-token* /srv/waypoint /srv/waypoint.log /srv/bootstrapped /usr/local/bin/waypoint /var/lib/homelab/kept /var/lib/homelab/kubernetes");
-        by_hand(CLIENT, "rm -rf /root/.config /srv/waypoint.log /usr/local/bin/waypoint");
+        by_hand(SERVER, "rm -rf /var/lib/waypoint-token* /srv/waypoint /srv/waypoint.log /srv/bootstrapped /usr/local/bin/waypoint* /var/lib/homelab/kept /var/lib/homelab/kubernetes");
+        by_hand(CLIENT, "rm -rf /root/.config /srv/waypoint.log /usr/local/bin/waypoint*");
     };
     clean();
     // What the roles need of Debian is there before: what packages leave behind is not what is asked here.
@@ -295,6 +295,12 @@ fn a_server_is_bootstrapped_once_and_its_token_shows_nowhere() {
     applied(0);
     assert_eq!(bootstraps(), 1);
     lab.has_nothing_to_do("inventory.yaml", &nodes);
+
+    // A newer release is a change of the client, too.
+    let playbook = std::fs::read_to_string(lab.site.path("site.yaml")).unwrap();
+    lab.site.write("site.yaml", &playbook.replace("releases:", "version: 0.11.4, releases:"));
+    let plan = run(2, &["plan", "inventory.yaml", "--detailed-exitcode"]).out;
+    assert_eq!(plan.matches("→ /usr/local/bin/waypoint-0.11.4").count(), 2, "{plan}");
 
     clean();
     by_hand(SERVER, "rm -rf /root/.kube; apt-get -qq -y purge kubernetes-client kubectl >/dev/null 2>&1");

@@ -8,20 +8,17 @@ mkdir -p "$source"
 inside sh -euc 'cd /go/src/k8s.io
   apt-get -qq source --download-only kubernetes
   tar -xzf kubernetes_*.orig.tar.gz'
-version=$(cd "$source" && echo kubernetes-[0-9]*)
-version=${version#kubernetes-}
-mv "$source/kubernetes-$version" "$source/kubernetes"
+mv "$source"/kubernetes-[0-9]* "$source/kubernetes"
 # The one that comes with it reads maps as older Gos had them, and crashes.
 rm -r "$source/kubernetes/vendor/github.com/modern-go/reflect2"
 cp -r "$root/usr/share/gocode/src/github.com/modern-go/reflect2" "$source/kubernetes/vendor/github.com/modern-go/"
 mount --bind /proc "$root/proc"
 # As its own makefile had it: below GOPATH, without modules. What describes the objects' fields is made first; by it fields are merged.
-inside env HOME=/root GOPATH=/go GO111MODULE=off CGO_ENABLED=0 VERSION="$version" sh -euc 'cd /go/src/k8s.io/kubernetes
+inside env HOME=/root GOPATH=/go GO111MODULE=off CGO_ENABLED=0 sh -euc 'cd /go/src/k8s.io/kubernetes
   described=$(grep -rl --include="*.go" "+k8s:openapi-gen=" vendor/k8s.io/*/ pkg cmd | grep -v -e /code-generator/ -e /sample-apiserver/ | xargs -n1 dirname | sort -u | sed "s|^|k8s.io/kubernetes/|" | paste -sd,)
   go run ./vendor/k8s.io/kube-openapi/cmd/openapi-gen -i "$described" -p k8s.io/kubernetes/pkg/generated/openapi -O zz_generated.openapi \
     -h vendor/k8s.io/code-generator/hack/boilerplate.go.txt -r /dev/null
-  at=k8s.io/kubernetes/vendor/k8s.io/component-base/version minor=${VERSION#*.}
-  go build -trimpath -ldflags "-s -w -X $at.gitVersion=v$VERSION -X $at.gitMajor=${VERSION%%.*} -X $at.gitMinor=${minor%%.*}" -o /usr/bin/kube-apiserver ./cmd/kube-apiserver'
+  go build -trimpath -ldflags "-s -w" -o /usr/bin/kube-apiserver ./cmd/kube-apiserver'
 umount "$root/proc"
 node=$root.node
 rm -rf "$node"
