@@ -38,3 +38,4 @@ mod nodes;
 mod npm;
 mod purity;
 mod twice;
+mod web;
