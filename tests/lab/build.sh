@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # How images are made: `image NAME` has the image of `images/NAME.sh` in docker's store, from there, from the cache, or by its recipe.
+# That of a whole machine stays an archive in the cache.
 # Sourced after `lib.sh` and `recipe.sh`.
 
 parent() { sed -n 's/^from \([a-z0-9]*\).*/\1/p' "$lab/images/$1.sh"; }
@@ -39,6 +40,7 @@ image() {
     mv "$base.part" "$base-$tag.tar.gz"
     clear_root "$root"
   fi
+  [ "$name" != cloud ] || return 0
   docker image inspect "homelab-lab-$name:$tag" >/dev/null 2>&1 || {
     docker import --change 'ENTRYPOINT ["/lab/init"]' "$base-$tag.tar.gz" "homelab-lab-$name:$tag" >/dev/null
     # Of older recipes nothing is kept, unless a node still runs on it.

@@ -30,6 +30,7 @@ mod untested;
 mod web;
 
 mod chaos;
+mod cloud;
 mod disk;
 mod docker;
 mod facts;
