@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The machine; who manages it, which is here; and somebody else in its network.
-const CLOUD: &str = "10.207.1.20";
+const CLOUD: &str = "10.207.1.22";
 const HERE: &str = "10.207.1.1";
 const ELSEWHERE: &str = "trixie";
 const PASSWORD: &str = "it's \"d\" $ecret";
@@ -59,7 +59,7 @@ fn site(lab: &Lab) {
     let storage = "acme_email: webmaster@example.org\n      web_storage: 10.207.1.17:/srv/nfs\n      docker_daemon: {registry-mirrors: [\"http://10.207.1.2:5000\"], log-driver: local, live-restore: true}";
     for (shipped, own) in [
         ("  - ../playbooks/base.yaml\n", ""),
-        ("address: web.example.org", "address: 10.207.1.20"),
+        ("address: web.example.org", "address: 10.207.1.22"),
         ("key: ~/.ssh/id_ed25519", &key),
         ("acme_email: webmaster@example.org", storage),
         ("management_cidr: 203.0.113.0/24", "management_cidr: 10.207.1.1/32"),
