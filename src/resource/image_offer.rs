@@ -19,10 +19,29 @@ pub(super) fn question(wanted: &[Wanted], user: Option<&String>) -> Command {
     Command { user: user.cloned(), ..script(include_str!("scripts/offers.sh"), &images) }
 }
 
-/// Whether what follows a registry's host is an image's name: it becomes part of a request.
+/// Whether docker would take it for an image's name: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, all of the path in lower case. It becomes part of a request.
+/// After the grammar in the `reference` package of github.com/distribution/reference.
 pub(super) fn is_name(image: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-    image.starts_with(|c: char| c.is_ascii_alphanumeric()) && image.chars().all(good) && !image.contains("..") && !image.contains("//")
+    let word = |text: &str, good: fn(char) -> bool| !text.is_empty() && text.chars().all(good);
+    let (image, digest) = image.split_once('@').map_or((image, None), |(image, digest)| (image, Some(digest)));
+    let is_digest = |digest: &str| digest.split_once(':').is_some_and(|(kind, sum)| word(kind, |c| c.is_ascii_alphanumeric()) && word(sum, |c| c.is_ascii_hexdigit()));
+    let (image, tag) = match image.rsplit_once(':') {
+        Some((image, tag)) if !tag.contains('/') => (image, Some(tag)),
+        _ => (image, None),
+    };
+    let is_tag = |tag: &str| tag.len() <= 128 && !tag.starts_with(['.', '-']) && word(tag, |c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    let path = match image.split_once('/') {
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
+            if !host.starts_with(|c: char| c.is_ascii_alphanumeric()) || !word(host, |c| c.is_ascii_alphanumeric() || ".-:".contains(c)) {
+                return false;
+            }
+            path
+        }
+        _ => image,
+    };
+    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_part = |part: &str| part.starts_with(ends) && part.ends_with(ends) && !part.contains("..") && word(part, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c));
+    path.split('/').all(is_part) && tag.is_none_or(is_tag) && digest.is_none_or(is_digest)
 }
 
 /// What nobody asks: that it is answered says that a task before makes the image anew, whoever asks by what name it is known then.
@@ -139,10 +158,10 @@ mod tests {
 
     #[test]
     fn a_name_is_no_request_of_its_own() {
-        for good in ["nginx", "nginx:1.27", "ghcr.io/a/b:1", "10.0.0.1:5000/x@sha256:abc"] {
+        for good in ["nginx", "nginx:1.27", "ghcr.io/a/b:1", "10.0.0.1:5000/x@sha256:abc", "localhost/x", "a/b__c/d-e.f:V_1.0-rc", "sha256:abc"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["", "a b", "a\r\nb", "../a", "a/../b", "-x", "a?b", "a//b"] {
+        for bad in ["", "a b", "a\r\nb", "../a", "a/../b", "-x", "a?b", "a//b", "UPPER/case", "a:b:c", "a:", "a:-b", "a@b", "a/b/", "a/-b", "-h.x/a"] {
             assert!(!is_name(bad), "{bad}");
         }
     }
