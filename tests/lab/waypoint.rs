@@ -301,6 +301,7 @@ fn a_server_is_bootstrapped_once_and_its_token_shows_nowhere() {
     lab.site.write("site.yaml", &playbook.replace("releases:", "version: 0.11.4, releases:"));
     let plan = run(2, &["plan", "inventory.yaml", "--detailed-exitcode"]).out;
     assert_eq!(plan.matches("→ /usr/local/bin/waypoint-0.11.4").count(), 2, "{plan}");
+    assert!(!plan.contains("conflict"), "{plan}");
 
     clean();
     by_hand(SERVER, "rm -rf /root/.kube; apt-get -qq -y purge kubernetes-client kubectl >/dev/null 2>&1");
