@@ -68,7 +68,8 @@ fn of(resource: &dyn Resource, outcome: &Outcome, before: &Receipt, seen: &Answe
         (true, _) => Divergence::Drift,
         // What a command that is new answers cannot be compared with what the old one did.
         (false, true) => Divergence::Pending,
-        (false, false) if digest::asks_commands(resource) => Divergence::Pending,
+        // And what owns nothing looks at another path.
+        (false, false) if digest::asks_commands(resource) || resource.claims().is_empty() => Divergence::Pending,
         (false, false) => Divergence::Conflict,
     }
 }

@@ -105,7 +105,7 @@ fn an_image_for_each_arm_is_built_sent_run_and_taken_back() {
         lab.site.tasks(&tasks);
     };
     by_hand(BUILDER, "systemctl stop lab-registry.socket lab-registry.service 2>/dev/null; docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -e /waypoint: -e /alpine: | xargs -r docker image rm --force >/dev/null; rm -rf /srv/image-*
-        systemd-run --quiet --unit lab-registry --socket-property ListenStream=127.0.0.1:5000 /usr/lib/systemd/systemd-socket-proxyd 10.207.1.2:5000");
+        systemd-run --quiet --collect --unit lab-registry --socket-property ListenStream=127.0.0.1:5000 /usr/lib/systemd/systemd-socket-proxyd 10.207.1.2:5000");
     // But for the base images, which docker keeps, as it keeps what it built on the way.
     let state = || by_hand(BUILDER, "ls /srv; docker image ls --format '{{.Repository}}:{{.Tag}} {{.ID}}' | grep -v -e /alpine: -e '<none>' | sort; docker ps --all --format '{{.Names}}'");
     let before = state();
@@ -301,6 +301,7 @@ fn a_server_is_bootstrapped_once_and_its_token_shows_nowhere() {
     lab.site.write("site.yaml", &playbook.replace("releases:", "version: 0.11.4, releases:"));
     let plan = run(2, &["plan", "inventory.yaml", "--detailed-exitcode"]).out;
     assert_eq!(plan.matches("→ /usr/local/bin/waypoint-0.11.4").count(), 2, "{plan}");
+    assert!(!plan.contains("conflict"), "{plan}");
 
     clean();
     by_hand(SERVER, "rm -rf /root/.kube; apt-get -qq -y purge kubernetes-client kubectl >/dev/null 2>&1");
