@@ -61,7 +61,7 @@ const ROWS: &[Row] = &[
 const REFUSED: &[(&str, &str)] = &[("apt_repository", "`apt-get`"), ("timezone", "time zone"), ("group", "groups"), ("user", "accounts"), ("package", "package manager"), ("service", "systemd"), ("systemd_unit", "systemd"), ("docker_network", "`docker`"), ("docker_compose", "on the node"), ("docker_image", "`docker`"), ("iptables", "`iptables`")];
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
-const BUT: &[&str] = &[
+pub const BUT: &[&str] = &[
     "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd", "var/lib/docker",
     "var/lib/lastlog", "var/lib/wtmpdb", "var/lib/sudo", "var/lib/homelab", "var/lib/nfs",
     "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid",
