@@ -1,9 +1,12 @@
 //! Docker on a bare node, and projects of compose on it: installed, brought up, drifted in each way, taken back; and images that are for
 //! other machines.
 
-use crate::nodes::{Lab, by_hand, repo, until};
+use crate::disk::disk;
+use crate::kinds::BUT;
+use crate::nodes::{Lab, by_hand, repo, root, until};
 use crate::registry;
 use crate::site::Ended;
+use crate::tree::{Times, same};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -166,6 +169,8 @@ fn docker_on_a_bare_node_and_a_site_by_the_shipped_roles() {
     for name in ["wordpress:6", "mysql:8.4", "adminer:5"] {
         image(&lab, name, "linux/amd64", name);
     }
+    let disk = || disk(&root(BARE), Times::OfFilesInSeconds, BUT);
+    let files = disk();
     let before = by_hand(BARE, "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' | sort; ls /srv /etc/docker 2>&1; id pi");
     assert!(!before.contains("docker.io"), "{BARE} is not bare");
     let roles = "- role: docker
@@ -190,4 +195,5 @@ fn docker_on_a_bare_node_and_a_site_by_the_shipped_roles() {
     run(&lab, 0, &["rollback", "inventory.yaml", "--yes"], BARE);
     let after = by_hand(BARE, "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' | sort; ls /srv /etc/docker 2>&1; id pi");
     assert_eq!(before, after);
+    same("not taken back", &files, &disk());
 }

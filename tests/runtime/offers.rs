@@ -103,3 +103,19 @@ fn no_process_has_a_login_as_an_argument() {
         }
     }
 }
+
+#[test]
+fn registries_that_do_not_answer_are_not_waited_for_without_end() {
+    for sh in ALL {
+        let node = Node::new(sh);
+        // What takes half a minute is told by a clock that goes on by as much.
+        program(&node, "docker", "#!/bin/sh\n[ \"$1\" = system ] || exit 1\necho x >>\"$HOME/asked\"\n");
+        program(&node, "date", "#!/bin/sh\necho $(($(cat \"$HOME/asked\" 2>/dev/null | wc -l) * 31))\n");
+        let script = node.at("script");
+        fs::write(&script, format!("set -- a b c d\n{}", SCRIPT.replace("date +%s", &format!("{}/date", node.bin().display())))).unwrap();
+        let output = Command::new(node.bin().join("sh")).arg(&script).env_clear().env("HOME", node.root()).env("PATH", format!("{}:/usr/bin:/bin", node.bin().display())).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let not_asked = said.lines().filter(|line| line.contains("not asked: ")).count();
+        assert_eq!((fs::read_to_string(node.at("asked")).unwrap().lines().count(), not_asked), (2, 2), "{sh:?}: {said}");
+    }
+}

@@ -104,9 +104,15 @@ offers() {
   command -v docker >/dev/null 2>&1 || exit 127
   nl='
 '
+  end=$(($(date +%s) + 60))
   for image; do
     if docker image inspect --format . "$image" >/dev/null 2>&1; then
       echo "here $image"
+      continue
+    fi
+    # Registries that let one wait must not let the node be taken for lost.
+    if [ "$(date +%s)" -ge "$end" ]; then
+      echo "asked $image not asked: others have taken a minute to answer, or not to"
       continue
     fi
     login "$image"
