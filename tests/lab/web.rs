@@ -85,7 +85,7 @@ fn images() {
           echo "$name" >"$1/www/index.html"
           printf '#!/bin/sh\nexit 0\n' >"$1/usr/bin/mysqladmin"; chmod 755 "$1/usr/bin/mysqladmin"
           tar -C "$1" --owner 0 --group 0 --mtime @0 -c . | gzip -n -1 >"$1.tar.gz"
-          "$2" "library/$name" linux/amd64 '{"Entrypoint":["/bin/busybox","httpd","-f","-h","/www","-p","'"${pair#*=}"'"],"StopSignal":"SIGKILL"}' "$1.tar.gz"
+          "$2" "library/$name" linux/amd64 '{"Entrypoint":["/bin/sh","-c","trap exit TERM; /bin/busybox httpd -f -h /www -p '"${pair#*=}"' & wait"]}' "$1.tar.gz"
         done; rm -rf "$1" "$1.tar.gz""#;
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new("sh").args(["-c", script, "sh"]).arg(dir.path().join("image")).arg(repo().join("tests/lab/push")).output().unwrap();
