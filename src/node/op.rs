@@ -17,7 +17,7 @@ pub struct Content {
     pub sha256: String,
     /// Must never be shown.
     pub secret: bool,
-    /// A program of homelab's own: a plan does not spell it out.
+    /// A plan does not spell it out: a program of homelab's own; or, where it is secret too, a text of which no line may be shown, changed or not.
     #[serde(default)]
     pub own: bool,
 }

@@ -58,6 +58,7 @@ pub fn describe(op: &Op, world: &World) -> Vec<Detail> {
                     let same = file.sha256.as_ref() == Some(&content.sha256);
                     if !same {
                         match (&file.text, &content.body) {
+                            _ if content.own && content.secret => out.push(words(MASKED)),
                             _ if content.own => out.push(words("homelab's own program, another version")),
                             (Some(old), Body::Inline(new)) => text(&mut out, path, old, new, content.secret || file.secret),
                             _ => out.push(words(format!("content, {} → {}", bytes(file.size), bytes(content.size)))),
@@ -68,6 +69,7 @@ pub fn describe(op: &Op, world: &World) -> Vec<Detail> {
                 _ => {
                     out.push(words(format!("new file, {mode:04o}{}, {}", owners(owner, group), bytes(content.size))));
                     match &content.body {
+                        _ if content.own && content.secret => out.push(words(MASKED)),
                         _ if content.own => out.push(words("homelab's own program")),
                         Body::Inline(new) => text(&mut out, path, b"", new, content.secret),
                         Body::Local(_) => {}

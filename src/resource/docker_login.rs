@@ -257,6 +257,12 @@ impl Resource for Login {
             }
         }
         ops.extend(edit.plan(world, |text| self.edited(&path, text))?);
+        // What stays as it is would be shown beside what changes, and is other registries' logins.
+        for op in &mut ops {
+            if let Op::Put { content, .. } = op {
+                content.own = true;
+            }
+        }
         Ok(ops)
     }
 

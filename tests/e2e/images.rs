@@ -104,6 +104,10 @@ fn a_registry_is_asked_with_the_login_that_docker_has_there() {
     let done = site.apply();
     assert_eq!(fs::metadata(site.inside("pi", "/root/.docker/config.json")).map(|file| std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777).unwrap(), 0o600);
     site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
+    // Another one beside it shows neither.
+    site.tasks(&(login.to_owned() + "- docker_login: {registry_url: other.home, username: you, password: another-one}\n"));
+    let beside = site.expect(2, &["plan", "inventory.yaml", "-vv", "--detailed-exitcode"]).out;
+    assert!(beside.contains("other.home") && !beside.contains("bWU6") && !beside.contains("another-one"), "{beside}");
     // And one that is there already: when planning.
     site.tasks(&(login.to_owned() + &image("big")));
     let refused = site.expect(1, &["plan", "inventory.yaml"]);

@@ -169,7 +169,10 @@ fn docker_on_a_bare_node_and_a_site_by_the_shipped_roles() {
     for name in ["wordpress:6", "mysql:8.4", "adminer:5"] {
         image(&lab, name, "linux/amd64", name);
     }
-    let disk = || disk(&root(BARE), Times::OfFilesInSeconds, BUT);
+    // Packages have their scripts write files anew, and containerd makes a directory of its own: times are not compared, nor is that.
+    let but: Vec<&str> = BUT.iter().copied().chain(["etc/cni"]).collect();
+    let timeless = |is: String| is.rsplit_once(" m ").map_or(is.clone(), |(is, _)| is.to_owned());
+    let disk = || disk(&root(BARE), Times::OfFilesInSeconds, &but).into_iter().map(|(path, is)| (path, timeless(is))).collect::<std::collections::BTreeMap<_, _>>();
     let files = disk();
     let before = by_hand(BARE, "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' | sort; ls /srv /etc/docker 2>&1; id pi");
     assert!(!before.contains("docker.io"), "{BARE} is not bare");
