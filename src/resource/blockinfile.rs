@@ -130,8 +130,7 @@ impl Resource for BlockInFile {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let slice = Claim::Slice(self.edit.path.clone(), self.marker.clone());
-        [slice].into_iter().chain(self.edit.manner.wish.claim(&self.edit.path)).collect()
+        self.edit.claims(&self.marker)
     }
 
     fn look(&self) -> Vec<Probe> {

@@ -5,7 +5,7 @@
 
 use super::attrs::{answered, parent, stat};
 use super::put::{FRESH, FRESH_SECRET, Manner, text};
-use super::{Args, Block};
+use super::{Args, Block, Claim};
 use crate::node::probe::{Depth, File, Node, TEXT_LIMIT};
 use crate::node::{Content, Need, Op, Probe, Standing, World};
 
@@ -34,6 +34,12 @@ impl Edit {
             secret,
             manner: Manner { only_absent: false, ..Manner::from_args(args) },
         }
+    }
+
+    /// What it manages of the file: the `slice` of its text, and what it wishes of its attributes.
+    pub fn claims(&self, slice: &str) -> Vec<Claim> {
+        let slice = Claim::Slice(self.path.clone(), slice.to_owned());
+        [slice].into_iter().chain(self.manner.wish.claim(&self.path)).collect()
     }
 
     /// Asks for the file's text, its directory, and the accounts that are named.

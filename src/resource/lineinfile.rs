@@ -174,8 +174,7 @@ impl Resource for LineInFile {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let slice = Claim::Slice(self.edit.path.clone(), self.slice.clone());
-        [slice].into_iter().chain(self.edit.manner.wish.claim(&self.edit.path)).collect()
+        self.edit.claims(&self.slice)
     }
 
     fn look(&self) -> Vec<Probe> {
