@@ -148,7 +148,7 @@ mod tests {
 
     fn run(script: &str, shell: bool) -> Op {
         let argv = if shell { vec![script.into()] } else { script.split(' ').map(str::to_owned).collect() };
-        Op::Run { command: Command { argv, shell, ..Command::default() }, undo: None, ok: vec![], creates: vec![], again: false }
+        Op::Run { command: Command { argv, shell, ..Command::default() }, undo: None, ok: vec![], creates: vec![], brings: vec![], again: false }
     }
 
     #[test]

@@ -202,8 +202,11 @@ pub enum Op {
         undo: Option<Command>,
         /// Exit statuses that are success; empty means 0.
         ok: Vec<i32>,
-        /// Paths it says it creates: `creates:` and `provides:`.
+        /// Paths it says it creates: `creates:`.
         creates: Vec<String>,
+        /// Paths that it may bring, each with all below it: `provides:`.
+        #[serde(default)]
+        brings: Vec<String>,
         /// A handler's, without an `undo`: it makes something take up the state that is there, so it is taken back by
         /// running it once more when all else has been.
         #[serde(default)]

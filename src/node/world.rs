@@ -50,6 +50,11 @@ impl World {
         self.provides = provides;
     }
 
+    /// What the step that is planned says it provides.
+    pub fn provided(&self) -> &[String] {
+        self.provides.as_deref().unwrap_or_default()
+    }
+
     /// From here on, anything may be there because of `cause`: a step whose own effects are not known yet.
     pub fn obscure(&mut self, cause: Cause) {
         self.providers.push(Provider { cause, only: self.provides.clone() });

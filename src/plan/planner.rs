@@ -158,12 +158,11 @@ pub fn plan_step(play: (usize, u64), step: &Step, handler: Option<String>, world
 
 fn plan_resource(resource: &dyn Resource, become_: bool, handler: bool, world: &mut World) -> Result<Option<Change>, Block> {
     let mut ops = resource.plan(world)?;
-    if handler {
-        for op in &mut ops {
+    for op in &mut ops {
+        if let Op::Run { creates, brings, again, .. } = op {
+            brings.extend_from_slice(world.provided());
             // What runs only to make something would have nothing to do the second time.
-            if let Op::Run { creates, again, .. } = op {
-                *again = creates.is_empty();
-            }
+            *again = handler && creates.is_empty();
         }
     }
     if !become_ {

@@ -174,6 +174,7 @@ impl Run {
             undo: self.undo.clone(),
             ok: self.ok.clone(),
             creates: self.creates.iter().cloned().collect(),
+            brings: Vec::new(),
             again: false,
         }]
     }

@@ -142,6 +142,18 @@ fn what_somebody_touched_since_is_named() {
 }
 
 #[test]
+fn a_first_run_goes_back_with_what_commands_put_into_its_directories() {
+    let site = Site::new(
+        "- file: {path: /srv/app, state: directory}\n\
+         - command: {cmd: touch /srv/app/created, creates: /srv/app/created, undo: rm /srv/app/created}\n\
+         - name: Provide\n  command: {cmd: touch /srv/app/provided, undo: rm -f /srv/app/provided}\n  provides: [/srv/app/provided]",
+    );
+    site.apply();
+    back(&site, 0, &["--yes"]);
+    assert!(!site.inside("pi", "/srv/app").exists());
+}
+
+#[test]
 fn a_step_that_nothing_can_undo_is_named_and_stays() {
     let site = Site::new("- copy: {dest: /srv/x, content: x}\n- name: Send mail\n  command: {argv: [touch, /srv/sent], creates: /srv/sent}");
     site.apply();

@@ -479,7 +479,7 @@ fn when_no_frame_can_go_out_the_program_stops_at_the_next_boundary_and_frees_the
         // Each op waits, so that the line is gone long before the last of them.
         let wait = |i: u32| Op::Run {
             command: homelab::node::Command { argv: vec![format!("echo {i} >>'{}'; sleep 0.2", node.at("steps"))], shell: true, ..Default::default() },
-            undo: None, ok: vec![], creates: vec![], again: false,
+            undo: None, ok: vec![], creates: vec![], brings: vec![], again: false,
         };
         let ops: Vec<Op> = (0..30).map(wait).collect();
         let unit = homelab::node::program::act(90, &numbered(&ops));

@@ -147,6 +147,7 @@ fn it_waits_for_an_op_under_way_and_each_exchange_begins_its_time_anew() {
             undo: None,
             ok: vec![],
             creates: vec![],
+            brings: vec![],
             again: true,
         };
         session.perform(&[(3, &slow)]).unwrap_or_else(|e| panic!("{sh:?} {e:?}"));

@@ -4,7 +4,7 @@
 use crate::shell::{ALL, Node as Box_, Session, numbered, snapshot};
 use homelab::history::{Changed, Past, conflicts};
 use homelab::node::journal::{Journal, State, stamps};
-use homelab::node::op::Content;
+use homelab::node::op::{Content, ToolOp};
 use homelab::node::program::{self, Named};
 use homelab::node::{Command, Op, runtime};
 use std::collections::BTreeMap;
@@ -205,6 +205,40 @@ fn what_somebody_touched_or_put_there_is_found_and_put_aside_by_force() {
 }
 
 #[test]
+fn what_commands_and_tools_bring_is_of_the_runs_making() {
+    let sh = |text: String| Command { argv: vec![text], shell: true, ..Command::default() };
+    for shell in ALL {
+        let node = Box_::new(shell);
+        let untouched = snapshot(&node.root(), false);
+        let [d, made, tree] = ["d", "d/made 100%", "d/tree"].map(|name| node.at(name));
+        let ops = [
+            mkdir(d.clone()),
+            Op::Run {
+                command: sh(format!("touch '{made}'")),
+                undo: Some(sh(format!("rm -f '{made}'"))),
+                ok: vec![],
+                creates: vec![made],
+                brings: vec![],
+                again: false,
+            },
+            Op::Tool(ToolOp {
+                command: sh(format!("mkdir '{tree}'; touch '{tree}/leaf'")),
+                undo: Some(sh(format!("rm -rf '{tree}'"))),
+                brings: vec![tree],
+                ..ToolOp::default()
+            }),
+        ];
+        run(&node, "r1", &ops, &Receipts::new());
+        assert_eq!(against(&node, "r1"), Vec::<String>::new(), "{shell:?}");
+        fs::write(node.at("d/mine"), "by hand").unwrap();
+        assert_eq!(against(&node, "r1").len(), 1, "{shell:?}");
+        fs::remove_file(node.at("d/mine")).unwrap();
+        assert!(back(&node, "r1", false).contains(&"unwound".to_owned()), "{shell:?}");
+        assert_eq!(snapshot(&node.root(), false), untouched, "{shell:?}");
+    }
+}
+
+#[test]
 fn whoever_loses_the_lock_changes_nothing_more_and_says_so() {
     for sh in ALL {
         let node = Box_::new(sh);
@@ -274,7 +308,7 @@ fn steps_stand_in_the_journal_before_their_ops() {
         let node = Box_::new(sh);
         let mut session = node.connect();
         session.begin("r1");
-        let said = |text: &str| Op::Run { command: Command { argv: vec!["echo".into(), text.into()], ..Command::default() }, undo: None, ok: vec![], creates: vec![], again: false };
+        let said = |text: &str| Op::Run { command: Command { argv: vec!["echo".into(), text.into()], ..Command::default() }, undo: None, ok: vec![], creates: vec![], brings: vec![], again: false };
         let ops = [mkdir(node.at("d")), put(node.at("d/a"), "1"), put(node.at("d/b"), "2"), said("x")];
         for part in program::stage(&mut 100, &numbered(&ops)) {
             if let program::Part::Unit(unit) = part {

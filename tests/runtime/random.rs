@@ -59,7 +59,7 @@ fn ops(root: &str, choices: &[Choice], mut kinds: BTreeMap<String, Kind>) -> Vec
             (7, _) => {
                 let script = |text: String| Command { argv: vec![text], shell: true, ..Default::default() };
                 let made = format!("{root}/ran-{at}");
-                Op::Run { command: script(format!("echo {number} >'{made}'")), undo: Some(script(format!("rm -f '{made}'"))), ok: vec![], creates: vec![], again: false }
+                Op::Run { command: script(format!("echo {number} >'{made}'")), undo: Some(script(format!("rm -f '{made}'"))), ok: vec![], creates: vec![], brings: vec![], again: false }
             }
             _ => continue,
         };

@@ -70,7 +70,7 @@ fn accounts_crontabs_and_parameters_are_made_and_taken_back() {
             Op::Crontab { user: "old".into(), text: Some("3 4 * * * echo 'it is' \"%\"\n".into()) },
             Op::Sysctl { key: "net.ipv4.ip_forward".into(), value: "1".into() },
             Op::Hostname { name: "renamed".into() },
-            Op::Run { command: shell("read x; echo \"$x\" >/tmp/made-by-run; echo out; echo err >&2; exit 3"), undo: Some(shell("rm /tmp/made-by-run")), ok: vec![0, 3], creates: vec![], again: false },
+            Op::Run { command: shell("read x; echo \"$x\" >/tmp/made-by-run; echo out; echo err >&2; exit 3"), undo: Some(shell("rm /tmp/made-by-run")), ok: vec![0, 3], creates: vec![], brings: vec![], again: false },
         ];
         if let Op::Run { command, .. } = &mut ops[5] {
             command.stdin = Some("given\n".into());
@@ -156,7 +156,7 @@ fn a_crontab_that_cannot_be_kept_is_not_touched() {
 fn a_commands_end_is_told_and_no_undo_is_said() {
     for sh in ALL {
         let node = Box_::new(sh);
-        let op = Op::Run { command: shell("echo out; echo err >&2; exit 4"), undo: None, ok: vec![], creates: vec![], again: false };
+        let op = Op::Run { command: shell("echo out; echo err >&2; exit 4"), undo: None, ok: vec![], creates: vec![], brings: vec![], again: false };
         let mut session = node.connect();
         session.begin("r1");
         let unit = program::act(90, &[(1, &op)]);
@@ -178,7 +178,7 @@ fn a_secret_script_its_input_and_its_environment_are_in_no_process_list() {
         command.stdin = Some("PASS_IN_STDIN\n".into());
         command.secret = true;
         command.user = nix::unistd::geteuid().is_root().then(|| "root".to_owned());
-        let op = Op::Run { command, undo: None, ok: vec![], creates: vec![], again: false };
+        let op = Op::Run { command, undo: None, ok: vec![], creates: vec![], brings: vec![], again: false };
         let mut session = node.connect();
         session.begin("r1");
         session.perform(&[(1, &op)]).unwrap();

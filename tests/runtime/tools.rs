@@ -22,7 +22,7 @@ fn an_undo_comes_backwards_or_once_the_files_are_back() {
         };
         // A handler of a user's, who says how it is undone: in its turn, unlike one that would be run once more.
         let Op::Tool(says) = told("handler", false) else { panic!() };
-        let handler = Op::Run { command: says.command, undo: says.undo, ok: vec![], creates: vec![], again: true };
+        let handler = Op::Run { command: says.command, undo: says.undo, ok: vec![], creates: vec![], brings: vec![], again: true };
         let mut session = node.connect();
         session.begin("r1");
         session.perform(&numbered(&[put, told("last", true), told("between", false), handler, told("last-but", true)])).unwrap();

@@ -29,7 +29,7 @@ fn steno_law_3_every_undo_run_twice_is_the_same() {
             Op::Attr { path: node.at("tree/below"), mode: Some(0o2770), owner: None, group: None },
             Op::Link { path: node.at("link"), target: "elsewhere".into() },
             Op::Link { path: node.at("fresh"), target: "nowhere".into() },
-            Op::Run { command: script(format!("echo x >'{}'", node.at("ran"))), undo: Some(script(format!("rm -f '{}'", node.at("ran")))), ok: vec![], creates: vec![], again: false },
+            Op::Run { command: script(format!("echo x >'{}'", node.at("ran"))), undo: Some(script(format!("rm -f '{}'", node.at("ran")))), ok: vec![], creates: vec![], brings: vec![], again: false },
             Op::Remove { path: node.at("doomed") },
             Op::Remove { path: node.at("tree") },
         ];

@@ -3,7 +3,7 @@
 use super::Unit;
 use super::look::{script, sysctl_path};
 use crate::node::op::{Op, UnitAct, UserOp};
-use crate::node::probe::Command;
+use crate::node::probe::{Command, Node};
 use crate::node::quote::{quote, words};
 
 /// The call that performs `op`.
@@ -38,8 +38,24 @@ pub(super) fn op(unit: &mut Unit, number: u32, op: &Op) {
         // File ops have their own way.
         Op::Put { .. } | Op::Mkdir { .. } | Op::Attr { .. } | Op::Link { .. } | Op::Remove { .. } => return,
     };
+    let brought = brought(op);
+    if !brought.is_empty() {
+        unit.push(format!("h_brings{}\n", words(brought)));
+    }
     unit.push(call);
     unit.push("\n");
+}
+
+/// What comes to be by `op` and goes again by its undo, beside what it writes itself.
+fn brought(op: &Op) -> Vec<&str> {
+    match op {
+        Op::Run { creates, brings, undo: Some(_), .. } => creates.iter().chain(brings).map(String::as_str).collect(),
+        Op::Tool(tool) if tool.undo.is_some() => {
+            let made = tool.makes.iter().filter(|(_, node)| *node != Node::Absent).map(|(path, _)| path.as_str());
+            made.chain(tool.brings.iter().map(String::as_str)).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// `class`: how the journal has it, if it can be taken back: by a user's undo (`y`), by a tool's (`t`), or when all else is back (`h`).

@@ -165,6 +165,10 @@ h_tell() {
     esac
   done
 }
+# paths: what is done next brings them, and its undo takes them away with all below them. Without this note they would be somebody else's.
+h_brings() {
+  for e; do h_enc "$e"; printf '%s\n' "$e"; done 2>/dev/null >>"$R/brings"
+}
 # number, user, good statuses, script, whether it has an undo (y a user's, t a tool's; h: when all else is back, and without one the script once more), undo's user, undo, [standard input]
 h_run() {
   y=$1

@@ -20,13 +20,22 @@ h_changed() {
     case $k in 'mkdir a '*) h_t=$h_t${l#* * * * * * * * }$nl ;; esac
     case ${k%% *} in put | mkdir | link | attr) h_w=$h_w${l#* * * * * * * * }$nl ;; esac
   done <"$R/journal"
+  h_m=$nl
+  [ ! -r /proc/mounts ] || while read -r e s l; do h_m=$h_m$s$nl; done </proc/mounts
   while [ "$h_t" ]; do
     h_dec "${h_t%%"$nl"*}"
     h_t=${h_t#*"$nl"} p=$e
+    # What is mounted on it is not in it.
+    case $h_m in *"$nl$p$nl"*) continue ;; esac
     [ -h "$p" ] || for s in "$p"/* "$p"/.[!.]* "$p"/..?*; do
       [ -e "$s" ] || [ -h "$s" ] || continue
       h_enc "$s"
-      case $h_w in *"$nl$e$nl"*) ;; *) h_f foreign '' "$s"; break ;; esac
+      case $h_w in *"$nl$e$nl"*) continue ;; esac
+      [ ! -e "$R/brings" ] || while IFS= read -r l; do
+        case $e in "$l" | "$l"/*) continue 2 ;; esac
+      done <"$R/brings"
+      h_f foreign '' "$s"
+      break
     done
   done
   R=$h_r
