@@ -33,16 +33,27 @@ pub struct Looked {
 }
 
 impl Looked {
-    /// Everything that is wrong: hosts that were not looked at, and plans that cannot be.
+    /// Everything that is wrong: hosts that were not looked at, and plans that cannot be. What is wrong on some of the hosts only names them.
     pub fn problems(&self) -> Diagnostics {
-        let mut all = Diagnostics::new();
-        let plans = self.hosts.iter().map(|host| &host.plan.problems);
-        for problem in self.failed.iter().map(|(_, problems)| problems).chain(plans).flat_map(|problems| &problems.0) {
-            if !all.0.contains(problem) {
-                all.push(problem.clone());
+        let mut all: Vec<(&Diagnostic, Vec<&str>)> = Vec::new();
+        for (host, problem) in self.hosts.iter().flat_map(|host| host.plan.problems.0.iter().map(|problem| (host.host.as_str(), problem))) {
+            match all.iter_mut().find(|(known, _)| *known == problem) {
+                Some((_, hosts)) if hosts.contains(&host) => {}
+                Some((_, hosts)) => hosts.push(host),
+                None => all.push((problem, vec![host])),
             }
         }
-        all
+        let planned = all.into_iter().map(|(problem, hosts)| match hosts.len() < self.order.len() && !problem.message.starts_with(hosts[0]) {
+            true => Diagnostic { message: format!("{}: {}", some(&hosts), problem.message), ..problem.clone() },
+            false => problem.clone(),
+        });
+        let mut told = Diagnostics::new();
+        for problem in self.failed.iter().flat_map(|(_, problems)| &problems.0).cloned().chain(planned) {
+            if !told.0.contains(&problem) {
+                told.push(problem);
+            }
+        }
+        told
     }
 
     /// The plans by host, in the order of the inventory.
@@ -193,4 +204,12 @@ pub async fn look_for_facts(loaded: &Loaded, reach: &Reach, printer: &Printer) -
 /// Whether `problems` say no more than that `host`, which is optional, was not reached.
 pub fn may_be_off(loaded: &Loaded, host: &str, problems: &Diagnostics) -> bool {
     Exit::of(problems) == Exit::Unreachable && loaded.config.optional(host)
+}
+
+/// The names of some hosts, in short.
+fn some(hosts: &[&str]) -> String {
+    match hosts {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", hosts.len() - 3),
+        few => few.join(", "),
+    }
 }

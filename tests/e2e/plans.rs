@@ -69,3 +69,12 @@ fn what_is_waited_for_may_come_before_its_turn() {
     site.expect(0, &["apply", "p", "--yes"]);
     site.expect(0, &["plan", "inventory.yaml", "--detailed-exitcode"]);
 }
+
+#[test]
+fn a_problem_of_some_hosts_only_names_them() {
+    let site = Site::new("- name: One\n  when: host.name != 'c'\n  copy: {dest: \"/nowhere/one\", content: x}\n- copy: {dest: /elsewhere/two, content: x}");
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  a: {sandbox: true, become: true}\n  b: {sandbox: true, become: true}\n  c: {sandbox: true, become: true}\n");
+    let refused = site.expect(1, &["plan", "inventory.yaml"]).err;
+    assert!(refused.contains("error: a, b: `One` needs the directory /nowhere, which is not there\n"), "{refused}");
+    assert!(refused.contains("error: `copy:/elsewhere/two` needs the directory /elsewhere"), "{refused}");
+}
