@@ -2,14 +2,18 @@
 //! mounted, the real Traefik stands before a site, and the machine is thrown away and replaced by an empty one.
 
 use crate::nodes::{Lab, by_hand, container, does, repo, until};
+use crate::registry;
 use crate::site::Ended;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// The machine; who manages it, which is here; and somebody else in its network.
+/// The machine; who manages it, which is here; somebody else in its network; and what it mounts. Other tests run meanwhile: these nodes are none
+/// of theirs.
 const CLOUD: &str = "10.207.1.22";
 const HERE: &str = "10.207.1.1";
-const ELSEWHERE: &str = "trixie";
+const ELSEWHERE: &str = "registry";
+const EXPORT: &str = "export";
+const STORAGE: &str = "10.207.1.18:/srv/nfs";
 const PASSWORD: &str = "it's \"d\" $ecret";
 const INVENTORY: &str = "inventories/cloud.yaml";
 
@@ -25,7 +29,7 @@ impl Machine {
     /// An empty one, in place of the one that was there.
     fn new() -> Machine {
         cloud("new");
-        images();
+        registry::site();
         Machine
     }
 
@@ -56,12 +60,12 @@ fn site(lab: &Lab) {
     let key = format!("key: {}", repo().join("inventories/.lab/key").display());
     let sites = format!("sites: [{{name: blog, domain: blog.example.org, database_password: '{}', root_password: hush-hush, adminer: true}}]", PASSWORD.replace('\'', "''"));
     let password = format!("web_dashboard_password: '{}'", PASSWORD.replace('\'', "''"));
-    let storage = "acme_email: webmaster@example.org\n      acme_server: https://127.0.0.1:9/directory\n      web_storage: 10.207.1.17:/srv/nfs\n      docker_daemon: {registry-mirrors: [\"http://10.207.1.2:5000\"], log-driver: local, live-restore: true}";
+    let storage = format!("acme_email: webmaster@example.org\n      acme_server: https://127.0.0.1:9/directory\n      web_storage: {STORAGE}\n      docker_daemon: {{registry-mirrors: [\"http://10.207.1.2:5000\"], log-driver: local, live-restore: true}}");
     for (shipped, own) in [
         ("  - ../playbooks/base.yaml\n", ""),
         ("address: web.example.org", "address: 10.207.1.22"),
         ("key: ~/.ssh/id_ed25519", &key),
-        ("acme_email: webmaster@example.org", storage),
+        ("acme_email: webmaster@example.org", &storage),
         ("management_cidr: 203.0.113.0/24", "management_cidr: 10.207.1.1/32"),
         ("web_dashboard: false", "web_dashboard: true"),
         ("web_dashboard_password: \"\"", &password),
@@ -71,24 +75,7 @@ fn site(lab: &Lab) {
         inventory = inventory.replace(shipped, own);
     }
     lab.site.write(INVENTORY, &inventory);
-    by_hand("nfs", "rm -rf /srv/nfs/traefik /srv/nfs/blog");
-}
-
-/// Stand-ins for what the site is made of, under the real names: each answers with its own.
-fn images() {
-    let script = r#"set -e
-        for pair in wordpress:6=80 mysql:8.4=3306 adminer:5=8080; do
-          name=${pair%=*}
-          rm -rf "$1"; mkdir -p "$1/bin" "$1/usr/bin" "$1/www"
-          cp /run/homelab-lab/busybox "$1/bin/busybox"; ln -s busybox "$1/bin/sh"
-          echo "$name" >"$1/www/index.html"
-          printf '#!/bin/sh\nexit 0\n' >"$1/usr/bin/mysqladmin"; chmod 755 "$1/usr/bin/mysqladmin"
-          tar -C "$1" --owner 0 --group 0 --mtime @0 -c . | gzip -n -1 >"$1.tar.gz"
-          "$2" "library/$name" linux/amd64 '{"Entrypoint":["/bin/sh","-c","trap exit TERM; /bin/busybox httpd -f -h /www -p '"${pair#*=}"' & wait"]}' "$1.tar.gz"
-        done; rm -rf "$1" "$1.tar.gz""#;
-    let dir = tempfile::tempdir().unwrap();
-    let output = Command::new("sh").args(["-c", script, "sh"]).arg(dir.path().join("image")).arg(repo().join("tests/lab/push")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    by_hand(EXPORT, "rm -rf /srv/nfs/traefik /srv/nfs/blog");
 }
 
 /// What curl says, from here or from within a node's network.
@@ -147,8 +134,8 @@ fn holds(machine: &Machine) {
     assert!(machine.says("ss -Hlnt sport = :111").contains(":111"), "nothing listens at 111, which proves nothing");
     assert!(!open(ELSEWHERE, 111));
     // What must outlive the machine is not on its disk.
-    assert_eq!(machine.says("findmnt -no FSTYPE,SOURCE /data; stat -c '%a %U' /data/traefik/acme.json").trim(), "nfs4 10.207.1.17:/srv/nfs\n600 root");
-    assert!(machine.says("cat /etc/fstab").contains("10.207.1.17:/srv/nfs /data nfs4 "));
+    assert_eq!(machine.says("findmnt -no FSTYPE,SOURCE /data; stat -c '%a %U' /data/traefik/acme.json").trim(), format!("nfs4 {STORAGE}\n600 root"));
+    assert!(machine.says("cat /etc/fstab").contains(&format!("{STORAGE} /data nfs4 ")));
 }
 
 fn apply(lab: &Lab) -> Ended {
@@ -160,7 +147,6 @@ fn apply(lab: &Lab) -> Ended {
 }
 
 #[test]
-#[ignore = "two machines that install docker from nothing take twenty minutes: --run-ignored all"]
 fn a_web_host_that_is_thrown_away_is_back_with_its_data() {
     let Some(lab) = Lab::up() else { return };
     site(&lab);
@@ -171,8 +157,8 @@ fn a_web_host_that_is_thrown_away_is_back_with_its_data() {
     holds(&machine);
     // What visitors and Let's Encrypt leave to the next machine.
     let certificates = "{\n \"letsencrypt\": {\"Account\": null,  \"Certificates\": null}\n}\n";
-    by_hand("nfs", "cd /srv/nfs; umask 077; mkdir -p -m 755 traefik blog blog/html blog/db; touch traefik/acme.json; echo hello >blog/html/hello; echo rows >blog/db/rows");
-    by_hand("nfs", &format!("printf %s '{certificates}' >/srv/nfs/traefik/acme.json"));
+    by_hand(EXPORT, "cd /srv/nfs; umask 077; mkdir -p -m 755 traefik blog blog/html blog/db; touch traefik/acme.json; echo hello >blog/html/hello; echo rows >blog/db/rows");
+    by_hand(EXPORT, &format!("printf %s '{certificates}' >/srv/nfs/traefik/acme.json"));
     lab.has_nothing_to_do(INVENTORY, &["graviton"]);
 
     // Another machine at the same address.
@@ -186,7 +172,7 @@ fn a_web_host_that_is_thrown_away_is_back_with_its_data() {
     apply(&lab);
     let is_back = || {
         holds(&machine);
-        assert_eq!(by_hand("nfs", "cat /srv/nfs/traefik/acme.json"), certificates);
+        assert_eq!(by_hand(EXPORT, "cat /srv/nfs/traefik/acme.json"), certificates);
         assert_eq!(machine.says("docker exec blog-site-1 busybox cat /var/www/html/hello; docker exec blog-database-1 busybox cat /var/lib/mysql/rows"), "hello\nrows\n");
         lab.has_nothing_to_do(INVENTORY, &["graviton"]);
     };
@@ -199,5 +185,5 @@ fn a_web_host_that_is_thrown_away_is_back_with_its_data() {
     lab.site.expect(0, &["rollback", INVENTORY, "--yes"]);
     let left = machine.says("grep -c /data /proc/mounts /etc/fstab || true; ls /srv; iptables-save | grep HL_ || true; dpkg-query -W -f '${Package} ${db:Status-Status}\n' | grep -E '^(docker|containerd|nfs-common).* installed' || true");
     assert_eq!(left, "/proc/mounts:0\n/etc/fstab:0\n");
-    assert_eq!(by_hand("nfs", "cat /srv/nfs/traefik/acme.json /srv/nfs/blog/db/rows"), format!("{certificates}rows\n"));
+    assert_eq!(by_hand(EXPORT, "cat /srv/nfs/traefik/acme.json /srv/nfs/blog/db/rows"), format!("{certificates}rows\n"));
 }

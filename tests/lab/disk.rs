@@ -55,13 +55,7 @@ impl Reader {
             } else {
                 String::new()
             };
-            let when = match times {
-                Times::All => format!(" m {}.{:09} c {}.{:09}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()),
-                Times::OfFiles if !meta.is_dir() => format!(" m {}.{:09}", meta.mtime(), meta.mtime_nsec()),
-                Times::OfFilesInSeconds if meta.is_file() => format!(" m {}", meta.mtime()),
-                _ => String::new(),
-            };
-            out.insert(name, format!("{:o} {}:{} {what}{when}", meta.mode(), meta.uid(), meta.gid()));
+            out.insert(name, format!("{:o} {}:{} {what}{}", meta.mode(), meta.uid(), meta.gid(), times.of(&meta)));
             if meta.is_dir() {
                 self.walk(root, &path, device, times, but, out);
             }

@@ -108,10 +108,15 @@ impl Playbook {
 
 /// What is on `nodes`, and what runs there.
 pub fn state(nodes: &[&str]) -> BTreeMap<String, String> {
+    state_of(nodes, Times::OfFilesInSeconds, SAYS)
+}
+
+/// The same with these times, and with what `says` says.
+pub fn state_of(nodes: &[&str], times: Times, says: &str) -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
     for node in nodes {
-        state.extend(disk(&root(node), Times::OfFilesInSeconds, BUT).into_iter().map(|(path, is)| (format!("{node}:/{path}"), is)));
-        for line in by_hand(node, SAYS).lines() {
+        state.extend(disk(&root(node), times, BUT).into_iter().map(|(path, is)| (format!("{node}:/{path}"), is)));
+        for line in by_hand(node, says).lines() {
             state.insert(format!("{node} says {line}"), String::new());
         }
     }

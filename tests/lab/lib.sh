@@ -27,6 +27,7 @@ router   plain    home 15 2215 pi    /sbin/init
 inner    plain    lan  10 -    pi    /sbin/init
 aptlock  plain    home 16 2216 pi    /sbin/init
 nfs      nfs      home 17 2217 pi    /sbin/init
+export   nfs      home 18 2218 pi    /sbin/init
 busybox  busybox  home 14 2214 root  /bin/dropbear -F -E -s -p 22 -r /etc/dropbear/key
 TABLE
 }

@@ -1,6 +1,7 @@
 //! What is on a node's disk, read from outside: every path with all that an undo could get wrong.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -13,6 +14,21 @@ pub enum Times {
     OfFilesInSeconds,
     /// All of them, directories and change times included: nothing at all has been touched.
     All,
+    /// None: the scripts of packages write anew what stays the same.
+    #[allow(dead_code, reason = "only the lab's nodes install packages from a distribution")]
+    None,
+}
+
+impl Times {
+    /// Those of `meta` that count.
+    pub fn of(self, meta: &Metadata) -> String {
+        match self {
+            Times::All => format!(" m {}.{:09} c {}.{:09}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()),
+            Times::OfFiles if !meta.is_dir() => format!(" m {}.{:09}", meta.mtime(), meta.mtime_nsec()),
+            Times::OfFilesInSeconds if meta.is_file() => format!(" m {}", meta.mtime()),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Every path below `root` but those that `but` names (with all below them): its type, mode, owners, content or target, times.
@@ -40,13 +56,7 @@ fn walk(root: &Path, dir: &Path, times: Times, but: &[&str], out: &mut BTreeMap<
         } else {
             format!("special {} {}", kind.is_fifo(), meta.rdev())
         };
-        let when = match times {
-            Times::All => format!(" m {}.{:09} c {}.{:09}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()),
-            Times::OfFiles if !kind.is_dir() => format!(" m {}.{:09}", meta.mtime(), meta.mtime_nsec()),
-            Times::OfFilesInSeconds if kind.is_file() => format!(" m {}", meta.mtime()),
-            Times::OfFiles | Times::OfFilesInSeconds => String::new(),
-        };
-        out.insert(name, format!("{:o} {}:{} {what}{when}", meta.mode(), meta.uid(), meta.gid()));
+        out.insert(name, format!("{:o} {}:{} {what}{}", meta.mode(), meta.uid(), meta.gid(), times.of(&meta)));
         if kind.is_dir() {
             walk(root, &path, times, but, out);
         }
