@@ -95,8 +95,27 @@ pub fn read(host: &str, fields: &Value, dir: &Path, names: &[&str], problems: &m
     connection.become_ = become_.and_then(|value| read_become(value, problems));
     connection.sandbox = sandbox.and_then(|value| read_sandbox(value, problems));
     connection.jump = jump.and_then(|value| read_jump(value, names, problems));
+    check_address(fields, problems);
     check_pins(fields, problems);
     connection
+}
+
+/// What `ssh` takes as one word are several keys here.
+fn check_address(fields: &Value, problems: &mut Diagnostics) {
+    let Some(value) = fields.as_map().and_then(|map| map.get("address")) else { return };
+    let text = value.as_str().unwrap_or_default();
+    if text.parse::<std::net::Ipv6Addr>().is_ok() || text.contains('%') {
+        return;
+    }
+    let hint = match text.rsplit_once([':', '@']) {
+        _ if text.contains("://") || text.contains(char::is_whitespace) => "write a name or an IP address",
+        _ if text.starts_with('[') && text.ends_with(']') => "write an IPv6 address without the brackets",
+        Some(_) if text.contains('@') => "who logs in is the key `user`, the port is `port`",
+        Some((host, _)) if host.starts_with('[') || !host.contains(':') => "the port is a key of its own, `port`",
+        Some(_) => "write a name or an IP address",
+        None => return,
+    };
+    problems.push(Diagnostic::config(format!("`{}` is not an address", text.escape_debug())).maybe_at(value.origin.as_ref()).hint(hint));
 }
 
 fn check_pins(fields: &Value, problems: &mut Diagnostics) {
