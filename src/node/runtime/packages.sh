@@ -202,6 +202,7 @@ u_packages() {
   a=$(cut -d ' ' -f 1 <"$R/now" | grep -xFf "$k.new")
   b=$(grep -vxFf "$k.after" <"$k.packages" | grep -vxFf "$R/now")
   if [ "$a$b" ] || [ -s "$k.residue" ]; then
+    h_orphans >"$k.orphans"
     # Of what had been removed before, the configuration stays.
     h_r=$(printf '%s\n' "$a" | grep -xFf "$k.residue" 2>/dev/null)
     [ "$h_r" ] && c= || c=--purge
@@ -241,6 +242,15 @@ u_packages() {
     e=$(h_installed 2>&1 >"$R/now") || { h_stick "$y" "$e"; return; }
     a=$(cut -d ' ' -f 1 <"$R/now" | grep -xFf "$k.new"; printf '%s\n' "$b" | grep -vxFf "$R/now")
     [ -z "$a" ] || { h_stick "$y" "the packages are not what they were: $a"; return; }
+    # Some packages leave their service running when they go.
+    a=$(h_orphans | grep -vxFf "$k.orphans")
+    # shellcheck disable=SC2086 # words
+    [ -z "$a" ] || e=$(systemctl stop -- $a 2>&1) || { h_stick "$y" "$e"; return; }
   fi
   h_undone "$y"
+}
+# What runs, and has no unit any more.
+h_orphans() {
+  [ ! -d /run/systemd/system ] || systemctl list-units --plain --no-legend --type service,socket,timer,path --state active 2>/dev/null |
+    sed -n 's/^\([^ ]*\)  *not-found .*/\1/p'
 }
