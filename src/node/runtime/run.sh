@@ -119,7 +119,8 @@ h_free() {
 # run, who, since, y to take the lock over
 h_begin() {
   [ "$S" ] || { h_f failed begin 'there is no HOME to keep state below'; return 1; }
-  [ -d "$S" ] || e=$(mkdir -p "$S" 2>&1) || { h_f failed begin "$e"; return 1; }
+  # Others have a use for what is above it.
+  [ -d "$S" ] || e=$({ (umask 022 && mkdir -p "${S%/*}") && mkdir -p "$S"; } 2>&1) || { h_f failed begin "$e"; return 1; }
   h_free "$1" || return
   h_lock "$2" "$3" "$4" || return
   h_line "$S/open"
