@@ -67,7 +67,7 @@ const REFUSED: &[(&str, &str)] = &[("alternatives", "`update-alternatives`"), ("
 
 /// What is not compared, since the undo of accounts and packages is equivalent, not exact: see [`state`] for how it is.
 pub const BUT: &[&str] = &[
-    "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/systemd", "var/lib/containerd", "var/lib/docker",
+    "proc", "sys", "dev", "run", "tmp", "var/tmp", "var/log", "var/cache", "var/lib/apt", "var/lib/dpkg", "var/lib/ucf", "var/lib/systemd", "var/lib/containerd", "var/lib/docker",
     "var/lib/lastlog", "var/lib/wtmpdb", "var/lib/sudo", "var/lib/homelab", "var/lib/nfs",
     "etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid",
     "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock",
