@@ -10,11 +10,11 @@ const CHAIN: &str = "\
 - cron: {name: sweep, cron_file: sweep, user: keeper, job: /bin/true, special_time: daily}
 ";
 
-/// All that such a chain touches, by content.
+/// All that such a chain touches, by content; a crontab that comes back has another time.
 fn seen(node: &Debian) -> String {
     node.by_hand(
-        "cat /etc/passwd /etc/group /etc/shadow; ls -ldn /home/* /home/*/.ssh /home/*/.ssh/* 2>/dev/null; cat /home/*/.ssh/* 2>/dev/null; \
-         ls -n /var/spool/cron/crontabs /etc/cron.d; tail -n 9 /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null | grep -v '^# (- installed on'; true",
+        "cat /etc/passwd /etc/group /etc/shadow; stat -c '%A %u %g %s %n' /home/* /home/*/.ssh /home/*/.ssh/* 2>/dev/null; cat /home/*/.ssh/* 2>/dev/null; \
+         stat -c '%A %u %g %s %n' /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null; tail -n 9 /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null | grep -v '^# (- installed on'; true",
     )
 }
 
