@@ -243,3 +243,19 @@ fn packages_come_and_go_and_the_installed_set_is_what_it_was() {
         session.close();
     }
 }
+
+#[test]
+fn who_holds_a_lock_is_said_also_where_apt_said_it_on_a_line_begun_before() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let apt = node.bin().join("apt-get");
+        let says = "Waiting for cache lock: Could not get lock /l. It is held by process 7 (other)...E: Could not get lock /l. It is held by process 7 (other)\nE: Unable to acquire the dpkg frontend lock (/l), is another process using it?";
+        std::fs::write(&apt, format!("#!/bin/sh\nprintf '%s\\n' '{says}'\nexit 100\n")).unwrap();
+        std::fs::set_permissions(&apt, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut session = node.connect();
+        session.begin("r1");
+        let op = Op::Packages { install: vec!["greeter".into()], remove: vec![], purge: false, refresh: false, lock_timeout: 0, lost: false };
+        let (_, said) = session.perform(&[(1, &op)]).unwrap_err();
+        assert!(said.starts_with("Could not get lock /l. It is held by process 7 (other)\nUnable to acquire"), "{sh:?}: {said}");
+    }
+}

@@ -20,6 +20,11 @@ h_apt() {
     sleep 2
   done
   e=$(printf '%s\n' "$e" | sed -n -e '/^E: /!H' -e 's/^E: //p' -e '$ {' -e x -e 's/^\n//p' -e '}')
+  # What it said while it waited can be before this, on the same line.
+  case $e in
+  'Could not get lock '*) ;;
+  *'Could not get lock '*) h_x=${e##*Could not get lock } e="Could not get lock ${h_x%%"$nl"*}$nl$e" ;;
+  esac
   return 1
 }
 # What dpkg was cut off in is finished first: before that apt does nothing.
