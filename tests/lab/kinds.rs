@@ -128,7 +128,7 @@ fn clean() {
     for node in members("all") {
         docker(&["exec", &container(node), "sh", "-c",
             "systemctl disable --now lab-unit; update-alternatives --remove lab-tool /bin/true; umount /srv/lab-ram; docker compose --project-name lab down; docker network rm lab-net; docker image rm lab-also:1 traefik:v3 verdaccio/verdaccio:6; rm -rf /srv/lab /srv/lab-ram /etc/modules-load.d/homelab-overlay.conf /etc/apt/sources.list.d/lab.sources /etc/cron.d/lab /etc/sysctl.d/*ip_default_ttl* /etc/systemd/system/lab-unit.service; echo 64 >/proc/sys/net/ipv4/ip_default_ttl; \
-             sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; sed '/lab-ram/d' /etc/fstab >/tmp/hosts && cat /tmp/hosts >/etc/fstab; rm -f /tmp/hosts; chmod 755 /home"]);
+             sed '/lab-line$/d' /etc/hosts >/tmp/hosts && cat /tmp/hosts >/etc/hosts; sed '/lab-ram/d' /etc/fstab >/tmp/hosts && cat /tmp/hosts >/etc/fstab; rm -f /tmp/hosts; chmod 755 /home; systemctl daemon-reload"]);
     }
 }
 
