@@ -10,11 +10,11 @@ const CHAIN: &str = "\
 - cron: {name: sweep, cron_file: sweep, user: keeper, job: /bin/true, special_time: daily}
 ";
 
-/// All that such a chain touches, by content; a crontab that comes back has another time.
+/// All that such a chain touches, by content, and files by their time but for crontabs, which come back with another.
 fn seen(node: &Debian) -> String {
     node.by_hand(
-        "cat /etc/passwd /etc/group /etc/shadow; stat -c '%A %u %g %s %n' /home/* /home/*/.ssh /home/*/.ssh/* 2>/dev/null; cat /home/*/.ssh/* 2>/dev/null; \
-         stat -c '%A %u %g %s %n' /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null; tail -n 9 /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null | grep -v '^# (- installed on'; true",
+        "cat /etc/passwd /etc/group /etc/shadow; stat -c '%A %u %g %s %n' /home/* /home/*/.ssh /var/spool/cron/crontabs/* 2>/dev/null; cat /home/*/.ssh/* 2>/dev/null; \
+         stat -c '%A %u %g %s %y %n' /home/*/.ssh/* /etc/cron.d/* 2>/dev/null; tail -n 9 /var/spool/cron/crontabs/* /etc/cron.d/* 2>/dev/null | grep -v '^# (- installed on'; true",
     )
 }
 
