@@ -63,8 +63,14 @@ fn the_roles_are_taken_back() {
     }
     let limit = nodes.join(",");
     lab.site.write("secrets.yaml", "npm_token: a-token\n");
-    lab.site.write("site.yaml", &playbook(None).replace("registration: open", "registration: closed, users: {ann: her-password}").replace("  become: true\n", "  become: true\n  vars_files: [secrets.yaml]\n"));
+    let play = playbook(None).replace("registration: open", "registration: closed, users: {ann: her-password}").replace("  become: true\n", "  become: true\n  vars_files: [secrets.yaml]\n");
     let before = state(&nodes);
+    // What the registry has written by the time that a first apply fails is in nobody's way.
+    lab.site.write("site.yaml", &format!("{play}- name: Fail\n  hosts: trixie\n  become: true\n  tasks:\n    - command: \"false\"\n"));
+    let failed = lab.site.expect(3, &["apply", "inventory.yaml", "--yes", "--limit", "trixie"]);
+    assert!(format!("{}{}", failed.out, failed.err).contains("what was in /srv/verdaccio/storage is kept on the node"), "{}{}", failed.out, failed.err);
+    same("not taken back", &before, &state(&nodes));
+    lab.site.write("site.yaml", &play);
     let ended = lab.site.expect(0, &["apply", "inventory.yaml", "--yes", "--limit", &limit]);
     for secret in ["a-token", "her-password", "$2b$"] {
         assert!(!ended.out.contains(secret) && !ended.err.contains(secret), "{secret} is shown");

@@ -259,3 +259,30 @@ fn who_holds_a_lock_is_said_also_where_apt_said_it_on_a_line_begun_before() {
         assert!(said.starts_with("Could not get lock /l. It is held by process 7 (other)\nUnable to acquire"), "{sh:?}: {said}");
     }
 }
+
+#[test]
+fn what_is_mounted_is_neither_moved_nor_emptied() {
+    if !root() {
+        return;
+    }
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let [made, doomed] = [node.at("made"), node.at("doomed")];
+        let mount = format!("for d in '{made}' '{doomed}/100% deep'; do mkdir -p \"$d\" && mount -t tmpfs none \"$d\" && echo precious >\"$d/data\" || exit; done");
+        let ops = vec![
+            Op::Mkdir { path: made.clone(), mode: 0o755, owner: None, group: None },
+            Op::Run { command: shell(&mount), undo: None, ok: vec![], creates: vec![], brings: vec![], again: false },
+            Op::Remove { path: doomed.clone() },
+        ];
+        let mut session = node.caged();
+        session.begin("r1");
+        let (at, why) = session.perform(&numbered(&ops)).unwrap_err();
+        assert_eq!((at, why.trim()), (3, format!("something is mounted on {doomed}/100% deep").as_str()), "{sh:?}");
+        let stuck = session.try_unwind("r1").unwrap_err();
+        assert!(stuck.contains(&format!("stuck 1: something is mounted on {made}")), "{sh:?}: {stuck}");
+        let probe = Probe::Run(shell(&format!("cat '{made}/data' '{doomed}/100% deep/data'")));
+        let found = session.look(std::slice::from_ref(&probe), false).answers;
+        assert!(matches!(&found[&probe], Answer::Ran(ran) if ran.stdout == "precious\nprecious\n"), "{sh:?}: {found:?}");
+        session.close();
+    }
+}

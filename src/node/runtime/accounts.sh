@@ -168,7 +168,7 @@ u_user() {
     fi || { h_stick "$y" "$e"; return; }
     if [ "$k" = - ] && h_entry /etc/group "$p"; then e=$(h_rmgroup "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
     # Of a run that was over long ago, it may hold somebody's work.
-    case $h_h in /?*) [ ! -d "$h_h" ] || if [ "$h_ended" ]; then h_aside "$y" "$h_h"; else e=$(rm -rf -- "$h_h" 2>&1); fi ;; esac || { h_stick "$y" "$e"; return; }
+    case $h_h in /?*) [ ! -d "$h_h" ] || if [ "$h_ended" ] || h_mounted "$h_h"; then h_aside "$y" "$h_h"; else e=$(rm -rf -- "$h_h" 2>&1); fi ;; esac || { h_stick "$y" "$e"; return; }
     h_undone "$y"
     return
   fi

@@ -218,8 +218,30 @@ h_away() {
   e=$(h_take "$2" "$3" 2>&1) || { h_fail "$1" "$e"; return 1; }
   h_done "$1"
 }
+# Where something is mounted, into h_m; the kernel writes a space as \040.
+h_mounts() {
+  h_m=$nl
+  while read -r a b a; do
+    # shellcheck disable=SC2059 # it is one
+    case $b in *\\*) b=$(printf "$(printf %s "$b" | sed 's/%/%%/g').") b=${b%.} ;; esac
+    h_m=$h_m$b$nl
+  done </proc/mounts
+}
+# directory: whether something is mounted on it or in it; where, into v
+h_mounted() {
+  h_mounts
+  v=$(cd -P -- "$1" && pwd -P) || return
+  v=${v%/}
+  case $h_m in
+  *"$nl$v$nl"*) ;;
+  *"$nl$v/"*) b=${h_m#*"$nl$v/"} v=$v/${b%%"$nl"*} ;;
+  *) return 1 ;;
+  esac
+}
 # path, where it is kept: gone by one rename, or copied whole before it is removed
 h_take() {
+  # It would come along, and what is on that disk would go with the copy some day.
+  if [ -d "$1" ] && h_mounted "$1"; then echo "something is mounted on $v" >&2; return 1; fi
   x=$(exec stat -c %d -- "$1" "$R" 2>&1)
   if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then mv -f -T -- "$1" "$2"
   else rm -rf -- "$2.part" && cp -a -- "$1" "$2.part" && mv -f -T -- "$2.part" "$2" && { sync -f "$R" || sync; } && rm -rf -- "$1"

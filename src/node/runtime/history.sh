@@ -20,8 +20,7 @@ h_changed() {
     case $k in 'mkdir a '*) h_t=$h_t${l#* * * * * * * * }$nl ;; esac
     case ${k%% *} in put | mkdir | link | attr) h_w=$h_w${l#* * * * * * * * }$nl ;; esac
   done <"$R/journal"
-  h_m=$nl
-  [ ! -r /proc/mounts ] || while read -r e s l; do h_m=$h_m$s$nl; done </proc/mounts
+  h_mounts
   while [ "$h_t" ]; do
     h_dec "${h_t%%"$nl"*}"
     h_t=${h_t#*"$nl"} p=$e
@@ -91,9 +90,4 @@ h_receipts() {
     done <"$R/receipts"
   fi
   printf '%s' "$c" >"$S/receipts.new" && mv -f "$S/receipts.new" "$S/receipts"
-}
-# number, path: what somebody made there since the run was over is nobody's to throw away.
-h_aside() {
-  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
-  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
 }

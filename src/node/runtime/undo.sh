@@ -88,6 +88,11 @@ h_unkeep() {
   done <"$R/before/kept"
   printf '%s' "$a" >"$S/kept.new" && mv -f "$S/kept.new" "$S/kept"
 }
+# number, path: what somebody made there meanwhile is nobody's to throw away.
+h_aside() {
+  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
+  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
+}
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
 h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
 # As h_pending, without a record.
@@ -233,15 +238,17 @@ h_one() {
     { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
     # What is in the way goes out of it.
     if [ "$h_force" ] && [ -d "$p" ] && [ ! -h "$p" ]; then
-      case $kind$c in
-      mkdira) rmdir -- "$p" 2>/dev/null || h_aside "$y" "$p" ;;
-      attr* | mkdir*) ;;
+      case $kind in
+      attr | mkdir) ;;
       *) h_aside "$y" "$p" ;;
       esac
     fi
     case $kind$c in
     mkdira)
-      if [ -d "$p" ] && [ ! -h "$p" ]; then e=$(rmdir -- "$p" 2>&1) || { h_stick "$y" "$e"; return; }; fi
+      # What services wrote into it while the run was under way does not keep it from being taken back. Later it does: see h_changed.
+      if [ -d "$p" ] && [ ! -h "$p" ]; then
+        e=$(exec rmdir -- "$p" 2>&1) || { { [ "$h_force" ] || [ -z "$h_ended" ]; } && h_aside "$y" "$p"; } || { h_stick "$y" "$e"; return; }
+      fi
       h_settled
       return
       ;;
@@ -257,7 +264,7 @@ h_one() {
     removed)
       if [ -d "$b" ]; then
         x=$(stat -c %d -- "$b" "${p%/*}/" 2>&1)
-        [ -d "$p" ] && rm -rf -- "$p"
+        [ ! -d "$p" ] || rmdir -- "$p" 2>/dev/null || h_aside "$y" "$p" || { h_stick "$y" "$e"; return; }
         if [ "${x%%"$nl"*}" = "${x#*"$nl"}" ]; then e=$(mv -f -T -- "$b" "$p" 2>&1)
         else e=$({ cp -a -- "$b" "$t" && mv -f -T -- "$t" "$p"; } 2>&1)
         fi || { h_stick "$y" "$e"; return; }
