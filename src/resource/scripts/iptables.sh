@@ -44,6 +44,17 @@ END
   out=$out$unjumped$flushed$gone
 }
 
+# What the tool says of out, and at the end, in one line, which rule it means, unless it only knew that at the table's end. Each kind of it
+# has another way to say that.
+hl_refused() {
+  printf '%s\n' "$said"
+  at=$(printf '%s\n' "$said" | sed -n 's/.*[Ll]ine:\{0,1\} \([0-9][0-9]*\).*/\1/p' | head -n 1)
+  why=$(printf '%s\n' "$said" | sed -e 's/^ip6\{0,1\}tables[^:]*: *//' -e 's/^line [0-9]*: //' -e '/^ *$/d' -e '/^Error occurred/d' -e '/^Try /d' | head -n 1)
+  rule=$(printf %s "$out" | sed -n "${at:-\$}p")
+  [ "$rule" = COMMIT ] || why="$rule: $why"
+  printf '%s\n' "$why"
+}
+
 # name, family: what its file says is put into force, all or nothing of a table; without a file nothing of the name is left.
 hl_load() {
   hl_tool "$2"
@@ -82,7 +93,7 @@ END
       ;;
     esac
   done
-  printf %s "$out" | $tool-restore --noflush --wait || return
+  said=$(printf %s "$out" | $tool-restore --noflush --wait 2>&1) || { hl_refused >&2; return 1; }
   save=$($tool-save) || return
   hl_own "$1" "$save"
   if [ -z "$own" ] && [ ! -e "$file" ]; then
