@@ -245,7 +245,7 @@ h_one() {
     fi
     case $kind$c in
     mkdira)
-      # What services wrote into it while the run was under way does not keep it from being taken back. Later it does: see h_changed.
+      # What services wrote into it while the run was under way does not keep it from being taken back. Later it does: h_changed finds it.
       if [ -d "$p" ] && [ ! -h "$p" ]; then
         e=$(exec rmdir -- "$p" 2>&1) || { { [ "$h_force" ] || [ -z "$h_ended" ]; } && h_aside "$y" "$p"; } || { h_stick "$y" "$e"; return; }
       fi
