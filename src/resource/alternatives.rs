@@ -1,7 +1,7 @@
 //! `alternatives`: which of several programs a common name leads to, on Debian and its kin.
 
-use super::attrs::{answered, clean, stat, wrong};
-use super::tool::{answer, command, says, script, trouble};
+use super::shared::attrs::{answered, clean, stat, wrong};
+use super::shared::tool::{answer, command, says, script, trouble};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};
@@ -153,7 +153,7 @@ impl Alternatives {
 
     /// A line of shell that tells the tool.
     fn tell(&self, words: &[&str]) -> String {
-        super::words::join(&[TOOL].iter().chain(words).map(|word| (*word).to_owned()).collect::<Vec<_>>())
+        super::shared::words::join(&[TOOL].iter().chain(words).map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 
     fn choose(&self, group: &Group) -> String {

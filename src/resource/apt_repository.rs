@@ -1,10 +1,10 @@
 //! `apt_repository`: where apt gets packages from, and whose signature it takes for it.
 
-use super::attrs::{answered, stat, wrong};
-use super::apt_offer::{self, Suite};
-use super::openpgp;
-use super::put::Manner;
-use super::tool::{answer, says, script};
+use super::shared::apt_offer::{self, Suite};
+use super::shared::attrs::{answered, stat, wrong};
+use super::shared::openpgp;
+use super::shared::put::Manner;
+use super::shared::tool::{answer, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostics, Value};
 use crate::node::op::{Body, ToolOp, Turn};

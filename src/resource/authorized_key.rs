@@ -1,9 +1,10 @@
 //! `authorized_key`: who may log in to an account with which SSH key.
 
-use super::attrs::{clean, wrong};
-use super::ssh_file::SshFile;
-use super::ssh_key::Key;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::{clean, wrong};
+use super::shared::names;
+use super::shared::ssh_file::SshFile;
+use super::shared::ssh_key::Key;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
 
@@ -78,7 +79,7 @@ fn keys(args: &Args) -> Result<Vec<Key>, Diagnostics> {
             Err(fault) => {
                 let (label, hint) = fault.explain();
                 problems.push(at_line(args, line, Diagnostic::config("`key` is not an OpenSSH public key").label(label).hint(hint)));
-                if fault == super::ssh_key::Fault::Private {
+                if fault == super::shared::ssh_key::Fault::Private {
                     // The other lines of it would each be a problem of their own.
                     break;
                 }

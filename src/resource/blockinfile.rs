@@ -1,8 +1,8 @@
 //! `blockinfile`: several lines of a text file that others own too, between two marker lines.
 
-use super::attrs::{GROUP, MODE, OWNER, wrong};
-use super::edit::{Edit, Lines, Place};
-use super::put::{VALIDATE, check};
+use super::shared::attrs::{GROUP, MODE, OWNER, wrong};
+use super::shared::edit::{Edit, Lines, Place};
+use super::shared::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};

@@ -1,14 +1,16 @@
 //! `boot_config`: what a Raspberry Pi's firmware and kernel are told at boot.
 
-use super::attrs::{answered, stat, wrong};
-use super::boot_text as boot;
-use super::edit::Edit;
-use super::put::Manner;
+mod text;
+
+use super::shared::attrs::{answered, stat, wrong};
+use super::shared::edit::Edit;
+use super::shared::put::Manner;
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::Node;
 use crate::node::{Content, Op, Probe, World};
 use std::collections::BTreeMap;
+use text as boot;
 
 /// The declaration.
 pub static BOOT_CONFIG: KindSpec = KindSpec {

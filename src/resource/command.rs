@@ -1,7 +1,8 @@
 //! `command`: a command of the user's, run unless something says that it has nothing to do.
 
-use super::attrs::{answered, clean, stat, wrong};
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, words};
+use super::shared::attrs::{answered, clean, stat, wrong};
+use super::shared::words;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::probe::{Node, Ran};
 use crate::node::{Command, Op, Probe, World};

@@ -1,7 +1,7 @@
 //! `copy`: a file or directory of the controller, or a text given in the task.
 
-use super::attrs::{GROUP, MODE, Mode, OWNER, Wish, answered, clean, mode, parent, stat, wrong};
-use super::put::{FRESH_DIR, Manner, VALIDATE, check};
+use super::shared::attrs::{GROUP, MODE, Mode, OWNER, Wish, answered, clean, mode, parent, stat, wrong};
+use super::shared::put::{FRESH_DIR, Manner, VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::probe::Node;

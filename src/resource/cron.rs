@@ -1,11 +1,14 @@
 //! `cron`: a job or a variable of a crontab, or of a file in `/etc/cron.d`.
 
-use super::attrs::{clean, parent, wrong};
-use super::cron_time::FIELDS;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+mod time;
+
+use super::shared::attrs::{clean, parent, wrong};
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::probe::{Depth, Node};
 use crate::node::{Content, Need, Op, Probe, Standing, World};
+use time::FIELDS;
 
 /// The declaration of `cron`.
 pub static CRON: KindSpec = KindSpec {

@@ -1,12 +1,17 @@
-//! `docker_compose`: a project of docker compose, up with what its files say. What is to be done for it is in `compose_project`.
+//! `docker_compose`: a project of docker compose, up with what its files say. What is to be done for it is in `project`.
 
-use super::attrs::{Mode, Wish, clean, wrong};
-use super::compose_project::{FOUND, Project};
-use super::put::Manner;
-use super::{Args, KindSpec, Loaded, Param, Resource, Ty, dotenv};
+mod dotenv;
+mod images;
+mod project;
+mod state;
+
+use super::shared::attrs::{Mode, Wish, clean, wrong};
+use super::shared::put::Manner;
+use super::{Args, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostics, Source, yaml};
 use crate::node::Content;
 use crate::node::op::Body;
+use project::{FOUND, Project};
 use std::sync::Arc;
 
 /// The declaration.

@@ -1,10 +1,12 @@
 //! `docker_engine`: docker on a node, from where the node can really have it.
 
-use super::apt_offer::{self, Suite};
-use super::attrs::{Mode, Wish, wrong};
-use super::put::Manner;
 use super::service::{boot_act, has_systemd, runs};
-use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty, names, openpgp};
+use super::shared::apt_offer::{self, Suite};
+use super::shared::attrs::{Mode, Wish, wrong};
+use super::shared::names;
+use super::shared::openpgp;
+use super::shared::put::Manner;
+use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{Body, UnitAct, UserOp};
 use crate::node::probe::{Depth, Node, PackageState};

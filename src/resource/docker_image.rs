@@ -1,9 +1,10 @@
 //! `docker_image`: an image on the node, pulled, built or tagged.
 
-use super::attrs::{clean, wrong};
-use super::image_offer::{self, Wanted};
-use super::tool::{answer, command, says, script, trouble};
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, docker_network, names};
+use super::shared::attrs::{clean, wrong};
+use super::shared::image_offer::{self, Wanted};
+use super::shared::names;
+use super::shared::tool::{answer, command, says, script, trouble};
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, docker_network};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn, sha256};
 use crate::node::probe::{Answer, Ran};

@@ -1,9 +1,10 @@
 //! `docker_login`: a login at a registry, where docker keeps those.
 
-use super::attrs::{Mode, Wish, answered, clean, parent, stat, wrong};
-use super::edit::Edit;
-use super::put::Manner;
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, names};
+use super::shared::attrs::{Mode, Wish, answered, clean, parent, stat, wrong};
+use super::shared::edit::Edit;
+use super::shared::names;
+use super::shared::put::Manner;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::Node;
 use crate::node::{Cause, Need, Op, Probe, Standing, World};

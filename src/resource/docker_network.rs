@@ -1,8 +1,9 @@
 //! `docker_network`: a network of docker's, which compose projects share.
 
-use super::attrs::wrong;
-use super::tool::{answer, command, says};
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, names};
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::shared::tool::{answer, command, says};
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};
 use crate::node::{Command, Op, Probe, World};
@@ -113,7 +114,7 @@ impl Network {
             0 => read(&ran.stdout).map(Some).ok_or_else(|| Block::refused("docker describes the network in a way that is not understood", HINT)),
             // Also `Error response from daemon: network web not found`.
             1 if { let why = ran.stderr.to_lowercase(); why.contains("no such network") || why.contains("not found") } => Ok(None),
-            _ => Err(super::tool::trouble(world, ran, "docker", HINT)),
+            _ => Err(super::shared::tool::trouble(world, ran, "docker", HINT)),
         }
     }
 
@@ -156,7 +157,7 @@ impl Network {
     }
 
     fn told(&self, says: Vec<String>, turn: Turn, command: Command, undo: &str, after: crate::node::probe::Ran) -> Op {
-        Op::Tool(ToolOp { says, turn, command, undo: Some(super::tool::script(undo, &[])), answers: vec![(self.question(), after)], ..ToolOp::default() })
+        Op::Tool(ToolOp { says, turn, command, undo: Some(super::shared::tool::script(undo, &[])), answers: vec![(self.question(), after)], ..ToolOp::default() })
     }
 }
 
@@ -179,7 +180,7 @@ impl Resource for Network {
 
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         let now = self.now(world)?;
-        let words = |words: &[String]| crate::resource::words::join(words);
+        let words = |words: &[String]| crate::resource::shared::words::join(words);
         let remove = words(&self.remove());
         // Who is in it came after it, and is put back without it.
         let absent = format!(
@@ -215,7 +216,7 @@ impl Resource for Network {
         let (subnet, gateway) = now.subnets.first().cloned().unwrap_or_default();
         let net = self.subnet.clone().unwrap_or(subnet);
         let after = says(format!("{} {} 0 {net},{}\n", self.driver, self.internal, self.gateway.clone().unwrap_or(gateway)));
-        Ok(vec![self.told(differences, Turn::Change, super::tool::script(&format!("{remove} && {create}"), &[]), &again, after)])
+        Ok(vec![self.told(differences, Turn::Change, super::shared::tool::script(&format!("{remove} && {create}"), &[]), &again, after)])
     }
 }
 

@@ -1,7 +1,7 @@
 //! `file`: what is at a path, without its content: attributes, directories, links, absence.
 
-use super::attrs::{GROUP, MODE, OWNER, Wish, answered, check, clean, parent, stat, wrong};
-use super::put::{FRESH, FRESH_DIR};
+use super::shared::attrs::{GROUP, MODE, OWNER, Wish, answered, check, clean, parent, stat, wrong};
+use super::shared::put::{FRESH, FRESH_DIR};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::Node;

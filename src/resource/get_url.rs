@@ -1,9 +1,9 @@
 //! `get_url`: a file that the node downloads.
 
-use super::attrs::{GROUP, MODE, OWNER, Wish, answered, clean, parent, stat, wrong};
-use super::put::{FRESH, FRESH_SECRET};
-use super::tool::script;
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, attrs};
+use super::shared::attrs::{self, GROUP, MODE, OWNER, Wish, answered, clean, parent, stat, wrong};
+use super::shared::put::{FRESH, FRESH_SECRET};
+use super::shared::tool::script;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics, Value};
 use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::{Attrs, Depth, File, Node};

@@ -1,7 +1,7 @@
 //! `git`: a clone of a repository, at a version of it.
 
-use super::attrs::{answered, clean, parent, stat, wrong};
-use super::tool::{answer, says, script};
+use super::shared::attrs::{answered, clean, parent, stat, wrong};
+use super::shared::tool::{answer, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};
@@ -190,7 +190,7 @@ impl Resource for Git {
     fn plan(&self, world: &World) -> Result<Vec<Op>, Block> {
         answered(world, &self.look())?;
         let ran = answer(world, &self.question(), "git", HINT)?;
-        let Some((local, there)) = read(&ran.stdout) else { return Err(super::tool::trouble(world, ran, "git", "look at the clone on the node")) };
+        let Some((local, there)) = read(&ran.stdout) else { return Err(super::shared::tool::trouble(world, ran, "git", "look at the clone on the node")) };
         let place = format!("{} ({})", self.dest, self.version);
         let (commit, name) = match there {
             _ if local == Local::Foreign => {

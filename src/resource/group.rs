@@ -1,7 +1,8 @@
 //! `group`: a group of accounts.
 
-use super::attrs::wrong;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
 

@@ -1,7 +1,7 @@
 //! `hostname`: the machine's name, now and after the next boot.
 
-use super::attrs::{answered, wrong};
-use super::put::{Manner, text};
+use super::shared::attrs::{answered, wrong};
+use super::shared::put::{Manner, text};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::Node;

@@ -1,12 +1,14 @@
 //! `ini_file`: a setting in a section of a text file that others own too.
 
-use super::attrs::{GROUP, MODE, OWNER, wrong};
-use super::edit::Edit;
-use super::ini_text::{Ambiguous, Setting};
-use super::put::{VALIDATE, check};
+mod text;
+
+use super::shared::attrs::{GROUP, MODE, OWNER, wrong};
+use super::shared::edit::Edit;
+use super::shared::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
+use text::{Ambiguous, Setting};
 
 /// The declaration.
 pub static INI_FILE: KindSpec = KindSpec {
@@ -168,7 +170,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lang::{Data, Value};
-    use crate::resource::edit::tests::after;
+    use crate::resource::shared::edit::tests::after;
     use proptest::prelude::*;
 
     const TEXT: &str = "\

@@ -1,14 +1,17 @@
 //! `iptables`: rules of one's own, in chains of their own.
 
-use super::attrs::{Mode, Wish, stat, wrong};
-use super::iptables_rule::{Rule, TABLES, read};
-use super::put::{Manner, depth};
-use super::tool::{self, answer, call, script, trouble};
-use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty, names};
+mod rule;
+
+use super::shared::attrs::{Mode, Wish, stat, wrong};
+use super::shared::names;
+use super::shared::put::{Manner, depth};
+use super::shared::tool::{self, answer, call, script, trouble};
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::op::{ToolOp, Turn, UnitAct};
 use crate::node::probe::{Depth, Node};
 use crate::node::{Command, Content, Op, Probe, World};
+use rule::{Rule, TABLES, read};
 
 /// The declaration.
 pub static IPTABLES: KindSpec = KindSpec {

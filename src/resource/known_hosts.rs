@@ -1,11 +1,12 @@
 //! `known_hosts`: by which keys the ssh of a node knows other machines.
 
-use super::attrs::{clean, wrong};
-use super::edit::Edit;
-use super::put::Manner;
-use super::ssh_file::SshFile;
-use super::ssh_key::Key;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::{clean, wrong};
+use super::shared::edit::Edit;
+use super::shared::names;
+use super::shared::put::Manner;
+use super::shared::ssh_file::SshFile;
+use super::shared::ssh_key::Key;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::inventory::known_line::{Mark, fields, hashed_name, is, without};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
@@ -264,7 +265,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lang::{Data, Value};
-    use crate::resource::edit::tests::after;
+    use crate::resource::shared::edit::tests::after;
     use proptest::prelude::*;
 
     const ONE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";

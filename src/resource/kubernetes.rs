@@ -1,13 +1,16 @@
 //! `kubernetes`: objects in a cluster, by a manifest that `kubectl` on the node applies.
 
-use super::attrs::wrong;
-use super::kubernetes_object::{Named, Object, Standing, Wrong, manifest, of_text, of_value, record, waited};
-use super::tool::{answer, says, script, trouble};
-use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty, names};
+mod object;
+
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::shared::tool::{answer, says, script, trouble};
+use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{Body, ToolOp, Turn, sha256};
 use crate::node::probe::Ran;
 use crate::node::{Command, Op, Probe, World};
+use object::{Named, Object, Standing, Wrong, manifest, of_text, of_value, record, waited};
 
 /// The declaration.
 pub static KUBERNETES: KindSpec = KindSpec {

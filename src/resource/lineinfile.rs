@@ -1,9 +1,9 @@
 //! `lineinfile`: one line of a text file that others own too.
 
-use super::attrs::{GROUP, MODE, OWNER, wrong};
-use super::backrefs::{bad_group, expand};
-use super::edit::{Edit, Lines, Place, pattern};
-use super::put::{VALIDATE, check};
+use super::shared::attrs::{GROUP, MODE, OWNER, wrong};
+use super::shared::backrefs::{bad_group, expand};
+use super::shared::edit::{Edit, Lines, Place, pattern};
+use super::shared::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Op, Probe, World};
@@ -200,7 +200,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lang::{Data, Value};
-    use crate::resource::edit::tests::after;
+    use crate::resource::shared::edit::tests::after;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,9 +1,9 @@
 //! `locale_gen`: which languages and character sets the programs of a Debian can speak.
 
-use super::attrs::wrong;
-use super::edit::{Edit, Lines};
-use super::put::Manner;
-use super::tool::{answer, says, script};
+use super::shared::attrs::wrong;
+use super::shared::edit::{Edit, Lines};
+use super::shared::put::Manner;
+use super::shared::tool::{answer, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};

@@ -1,73 +1,51 @@
-//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O; scripts for tools of the node are in `scripts/`.
+//! The resources: typed desired state. One file each, pure: data in, probes and ops out. No I/O. What only one kind needs is in a folder of its name, what
+//! several need is in `shared/`, scripts for tools of the node are in `scripts/`.
 //!
 //! A resource is one file with a [`KindSpec`], one row in [`KINDS`], and its cases in `tests/cases/<kind>/`.
 //! Its reference page, its schema and its checks come from the `KindSpec`.
 
 pub mod alternatives;
-mod apt_offer;
 pub mod apt_repository;
-pub mod attrs;
 pub mod authorized_key;
-mod backrefs;
 pub mod blockinfile;
 pub mod boot_config;
-mod boot_text;
 pub mod command;
-mod compose_images;
-mod compose_project;
-mod compose_state;
 pub mod copy;
 pub mod cron;
-mod cron_time;
 pub mod docker_compose;
 pub mod docker_engine;
 pub mod docker_image;
 pub mod docker_login;
 pub mod docker_network;
 pub mod docs;
-mod dotenv;
-pub mod edit;
 pub mod file;
-mod fstab;
 pub mod get_url;
 pub mod git;
 pub mod group;
 pub mod hostname;
-mod image_offer;
 pub mod ini_file;
-mod ini_text;
 pub mod iptables;
-mod iptables_rule;
 pub mod known_hosts;
 pub mod kubernetes;
-mod kubernetes_object;
 pub mod lineinfile;
 pub mod locale_gen;
 pub mod modprobe;
 pub mod mount;
-mod mounted;
-mod names;
-mod openpgp;
 pub mod package;
 pub mod params;
-pub mod put;
 pub mod reboot;
 pub mod replace;
 pub mod service;
-mod ssh_file;
-mod ssh_key;
+mod shared;
 pub mod swap;
 pub mod sysctl;
 pub mod systemd_unit;
 pub mod template;
 pub mod timezone;
-mod tool;
 pub mod unarchive;
 pub mod uri;
 pub mod user;
 pub mod wait_for;
-mod waiting;
-pub mod words;
 
 pub use params::{Args, Loaded, Param, Ty};
 

@@ -1,8 +1,8 @@
 //! `modprobe`: a module of the kernel's, now and at every boot.
 
-use super::attrs::{answered, wrong};
-use super::put::Manner;
-use super::tool::{answer, command, says, script};
+use super::shared::attrs::{answered, wrong};
+use super::shared::put::Manner;
+use super::shared::tool::{answer, command, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};

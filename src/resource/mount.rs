@@ -1,15 +1,17 @@
 //! `mount`: a file system at a path, by `/etc/fstab` and right now.
 
-use super::attrs::{answered, clean, parent, stat, wrong};
-use super::fstab::{self, Entry, escaped};
-use super::mounted::{Live, Now, Wanted};
-use super::put::{FRESH_DIR, text};
-use super::tool::{answer, command, says, script};
+mod mounted;
+
+use super::shared::attrs::{answered, clean, parent, stat, wrong};
+use super::shared::fstab::{self, Entry, escaped};
+use super::shared::put::{FRESH_DIR, text};
+use super::shared::tool::{answer, command, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::Node;
 use crate::node::{Command, Need, Op, Probe, Standing, World};
+use mounted::{Live, Now, Wanted};
 
 /// The declaration.
 pub static MOUNT: KindSpec = KindSpec {

@@ -1,7 +1,8 @@
 //! `package`: packages of the node's own package manager.
 
-use super::attrs::wrong;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostic, Diagnostics};
 use crate::node::probe::PackageState;
 use crate::node::{Op, Probe, World};

@@ -1,6 +1,6 @@
 //! `reboot`: starts the machine anew and waits until it is back.
 
-use super::attrs::{answered, stat, wrong};
+use super::shared::attrs::{answered, stat, wrong};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::{Diagnostics, Value};
 use crate::node::probe::Node;

@@ -1,9 +1,9 @@
 //! `replace`: every match of an expression in a text file that others own too.
 
-use super::attrs::{GROUP, MODE, OWNER, wrong};
-use super::backrefs::{bad_group, expand};
-use super::edit::{Edit, pattern};
-use super::put::{VALIDATE, check};
+use super::shared::attrs::{GROUP, MODE, OWNER, wrong};
+use super::shared::backrefs::{bad_group, expand};
+use super::shared::edit::{Edit, pattern};
+use super::shared::put::{VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::{Op, Probe, World};
@@ -129,7 +129,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::lang::{Data, Value};
-    use crate::resource::edit::tests;
+    use crate::resource::shared::edit::tests;
     use proptest::prelude::*;
 
     fn replace(of: &[(&str, &str)]) -> Box<dyn Resource> {

@@ -1,7 +1,8 @@
 //! `service`: a unit that systemd knows is running or not, and starts at boot or not.
 
-use super::attrs::wrong;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::UnitAct;
 use crate::node::probe::UnitState;

@@ -1,8 +1,8 @@
 //! `swap`: a swap file of a given size, now and at every boot.
 
-use super::attrs::{answered, clean, parent, stat, wrong};
-use super::fstab::{self, Entry, escaped};
-use super::tool::{answer, command, says, script};
+use super::shared::attrs::{answered, clean, parent, stat, wrong};
+use super::shared::fstab::{self, Entry, escaped};
+use super::shared::tool::{answer, command, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn};

@@ -1,8 +1,8 @@
 //! `sysctl`: a kernel parameter, now and after the next boot.
 
-use super::attrs::{answered, clean, wrong};
-use super::edit::{Edit, Lines};
-use super::put::Manner;
+use super::shared::attrs::{answered, clean, wrong};
+use super::shared::edit::{Edit, Lines};
+use super::shared::put::Manner;
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::Node;

@@ -1,8 +1,9 @@
 //! `systemd_unit`: a unit file or a drop-in of our own, and the unit it makes.
 
-use super::attrs::wrong;
 use super::service::{boot_act, has_systemd, runs};
-use super::{names, Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
+use super::shared::attrs::wrong;
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Data, Diagnostics};
 use crate::node::op::{Body, UnitAct};
 use crate::node::probe::{Depth, Node, UnitState};

@@ -1,7 +1,7 @@
 //! `template`: a file rendered on the controller.
 
-use super::attrs::{GROUP, MODE, OWNER, answered, clean, wrong};
-use super::put::{Manner, VALIDATE, check};
+use super::shared::attrs::{GROUP, MODE, OWNER, answered, clean, wrong};
+use super::shared::put::{Manner, VALIDATE, check};
 use super::{Args, Block, Claim, Id, KindSpec, Loaded, Param, Resource, Ty};
 use crate::lang::{Diagnostic, Diagnostics};
 use crate::node::{Content, Op, Probe, World};

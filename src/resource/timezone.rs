@@ -1,7 +1,7 @@
 //! `timezone`: which time the machine's clock shows.
 
-use super::attrs::{answered, stat, wrong};
-use super::put::{Manner, text};
+use super::shared::attrs::{answered, stat, wrong};
+use super::shared::put::{Manner, text};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::probe::{Depth, Node};

@@ -1,7 +1,7 @@
 //! `unarchive`: what is in an archive, unpacked into a directory.
 
-use super::attrs::{GROUP, OWNER, answered, check, clean, stat, wrong};
-use super::tool::{answer, says, script};
+use super::shared::attrs::{GROUP, OWNER, answered, check, clean, stat, wrong};
+use super::shared::tool::{answer, says, script};
 use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::{ToolOp, Turn, sha256};

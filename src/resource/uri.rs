@@ -1,8 +1,8 @@
 //! `uri`: whether a web server answers as it should, asked from the node.
 
-use super::attrs::wrong;
 use super::get_url::{header_config, quoted};
-use super::waiting::{Waiting, seconds};
+use super::shared::attrs::wrong;
+use super::shared::waiting::{Waiting, seconds};
 use super::{Args, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 

@@ -1,8 +1,9 @@
 //! `user`: an account.
 
-use super::attrs::{clean, wrong};
 use super::group::number;
-use super::{names, Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
+use super::shared::attrs::{clean, wrong};
+use super::shared::names;
+use super::{Args, Block, Claim, Id, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 use crate::node::op::UserOp;
 use crate::node::probe::{Account, Depth};

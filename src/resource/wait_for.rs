@@ -1,7 +1,7 @@
 //! `wait_for`: whether a port is open or a path is there, as seen from the node.
 
-use super::attrs::{clean, wrong};
-use super::waiting::{Waiting, seconds};
+use super::shared::attrs::{clean, wrong};
+use super::shared::waiting::{Waiting, seconds};
 use super::{Args, KindSpec, Param, Resource, Ty};
 use crate::lang::Diagnostics;
 

@@ -5,9 +5,9 @@
 
 use super::attrs::{answered, parent, stat};
 use super::put::{FRESH, FRESH_SECRET, Manner, text};
-use super::{Args, Block, Claim};
 use crate::node::probe::{Depth, File, Node, TEXT_LIMIT};
 use crate::node::{Content, Need, Op, Probe, Standing, World};
+use crate::resource::{Args, Block, Claim};
 
 /// A file of which a part is owned.
 #[derive(Debug)]
@@ -236,7 +236,7 @@ pub fn pattern(args: &Args, name: &str, flags: &str, problems: &mut crate::lang:
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub mod tests {
     #![allow(clippy::unwrap_used)]
     use super::Lines;
     use crate::node::probe::{Answer, Attrs, File, Node};

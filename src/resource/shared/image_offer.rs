@@ -1,27 +1,28 @@
 //! Whether an image has anything for the node, before anything is done: one that has not would be pulled and then not run.
 
+use super::names;
 use super::tool::{command, script};
-use super::{Block, docker_login, names};
 use crate::node::{Cause, Command, World};
+use crate::resource::{Block, docker_login};
 
 /// An image that is to be pulled, and for which platform, where that is not the node's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wanted {
+pub struct Wanted {
     pub image: String,
     pub platform: Option<String>,
 }
 
 /// The question what is offered of `wanted`.
-pub(super) fn question(wanted: &[Wanted], user: Option<&String>) -> Command {
+pub fn question(wanted: &[Wanted], user: Option<&String>) -> Command {
     let mut images: Vec<&str> = wanted.iter().map(|wanted| wanted.image.as_str()).collect();
     images.sort_unstable();
     images.dedup();
-    Command { user: user.cloned(), ..script(include_str!("scripts/offers.sh"), &images) }
+    Command { user: user.cloned(), ..script(include_str!("../scripts/offers.sh"), &images) }
 }
 
 /// Whether docker would take it for an image's name: `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, all of the path in lower case. It becomes part of a request.
 /// After the grammar in the `reference` package of github.com/distribution/reference.
-pub(super) fn is_name(image: &str) -> bool {
+pub fn is_name(image: &str) -> bool {
     let word = |text: &str, good: fn(char) -> bool| !text.is_empty() && text.chars().all(good);
     let (image, digest) = image.split_once('@').map_or((image, None), |(image, digest)| (image, Some(digest)));
     let is_digest = |digest: &str| digest.split_once(':').is_some_and(|(kind, sum)| word(kind, |c| c.is_ascii_alphanumeric()) && word(sum, |c| c.is_ascii_hexdigit()));
@@ -45,7 +46,7 @@ pub(super) fn is_name(image: &str) -> bool {
 }
 
 /// What nobody asks: that it is answered says that a task before makes the image anew, whoever asks by what name it is known then.
-pub(super) fn renewal(image: &str) -> Command {
+pub fn renewal(image: &str) -> Command {
     let tagged = image.contains('@') || image.rsplit('/').next().is_some_and(|last| last.contains(':'));
     command(["docker", "image", "inspect", if tagged { image.to_owned() } else { format!("{image}:latest") }.as_str()])
 }
@@ -54,7 +55,7 @@ pub(super) fn renewal(image: &str) -> Command {
 ///
 /// # Errors
 /// An image offers nothing for the node.
-pub(super) fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> Result<Vec<String>, Block> {
+pub fn judge(wanted: &[Wanted], world: &World, user: Option<&String>) -> Result<Vec<String>, Block> {
     let node = world.facts.docker_platform.as_str();
     let mut notes = Vec::new();
     let logins = docker_login::file_in(&names::usual_home(user.map_or("root", String::as_str)));

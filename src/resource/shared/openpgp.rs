@@ -5,7 +5,7 @@ use base64::Engine;
 
 /// A key file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Keys {
+pub struct Keys {
     /// Upper-case hex, of primary keys, in the file's order. Whoever has one of them is trusted.
     pub primaries: Vec<String>,
     /// Of these and their subkeys.
@@ -18,7 +18,7 @@ const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
 
 /// Reads `bytes`; `None` where they hold no public key, or hold a secret one.
-pub(super) fn read(bytes: &[u8]) -> Option<Keys> {
+pub fn read(bytes: &[u8]) -> Option<Keys> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.contains(BEGIN));
     let mut keys = Keys { primaries: Vec::new(), fingerprints: Vec::new(), armoured: text.is_some() };
     match text {
@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Made by gpg 2.2 for this test: `gpg --quick-gen-key 'Tests <tests@example>' ed25519`.
-    const KEY: &str = include_str!("../../tests/support/archive-key.asc");
+    const KEY: &str = include_str!("../../../tests/support/archive-key.asc");
 
     #[test]
     fn a_key_of_gpgs() {

@@ -4,11 +4,11 @@ use super::edit::{Edit, Lines};
 use super::put::Manner;
 
 /// Where it is.
-pub(super) const FSTAB: &str = "/etc/fstab";
+pub const FSTAB: &str = "/etc/fstab";
 
 /// The fields of a line, as they stand in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub struct Entry {
     pub src: String,
     pub path: String,
     pub fstype: String,
@@ -18,7 +18,7 @@ pub(super) struct Entry {
 }
 
 /// A field as fstab and mountinfo write it.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {
@@ -46,12 +46,12 @@ impl Entry {
 }
 
 /// The entries of `text` that `own` takes for its own.
-pub(super) fn entries(text: &str, own: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+pub fn entries(text: &str, own: impl Fn(&Entry) -> bool) -> Vec<Entry> {
     Lines::new(text).lines.into_iter().filter_map(entry).filter(own).collect()
 }
 
 /// `text` with one line for what `own` takes for its own, or with none. A line that says the same is not touched.
-pub(super) fn edited(text: &str, wished: Option<&Entry>, own: impl Fn(&Entry) -> bool) -> String {
+pub fn edited(text: &str, wished: Option<&Entry>, own: impl Fn(&Entry) -> bool) -> String {
     let lines = Lines::new(text);
     let hits: Vec<usize> = (0..lines.lines.len()).filter(|at| entry(lines.lines[*at]).is_some_and(|entry| own(&entry))).collect();
     let kept = wished.map(|wished| (wished.line(), hits.iter().copied().find(|at| entry(lines.lines[*at]).as_ref() == Some(wished)).or(hits.first().copied())));
@@ -73,7 +73,7 @@ pub(super) fn edited(text: &str, wished: Option<&Entry>, own: impl Fn(&Entry) ->
 }
 
 /// The file, of which a part is owned.
-pub(super) fn file(removes: bool, secret: bool) -> Edit {
+pub fn file(removes: bool, secret: bool) -> Edit {
     Edit { path: FSTAB.into(), create: !removes, removes, secret, manner: Manner::default() }
 }
 

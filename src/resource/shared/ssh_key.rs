@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// One key of an `authorized_keys` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
+pub struct Key {
     /// What is before the type; empty: none.
     pub options: String,
     /// `ssh-ed25519`, `ssh-rsa`, …
@@ -18,7 +18,7 @@ pub(super) struct Key {
 
 /// Why a line is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// It begins like a private key.
     Private,
     /// No type is followed by a key.

@@ -2,18 +2,18 @@
 //! a tool would take for an option, a field separator or a second line is refused here, at the place where it is written.
 
 use super::attrs::wrong;
-use super::params::Args;
 use crate::lang::Diagnostics;
 use crate::node::{Answer, Probe, World};
-use super::Block;
+use crate::resource::Block;
+use crate::resource::params::Args;
 
 /// `value` as a message may show it.
-pub(super) fn shown(args: &Args, param: &str, value: &str) -> String {
+pub fn shown(args: &Args, param: &str, value: &str) -> String {
     if args.is_secret(param) { "‹secret›".into() } else { format!("`{}`", value.escape_debug()) }
 }
 
 /// Whether a user or group name is one that `useradd` and `/etc/passwd` can carry.
-pub(super) fn is_account(name: &str) -> bool {
+pub fn is_account(name: &str) -> bool {
     let mut chars = name.chars();
     name.len() <= 32
         && chars.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -23,7 +23,7 @@ pub(super) fn is_account(name: &str) -> bool {
 }
 
 /// Checks that `value` of `param` is a user or group name (`what` says which).
-pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Result<String, Diagnostics> {
+pub fn account(args: &Args, param: &str, what: &str, value: &str) -> Result<String, Diagnostics> {
     if is_account(value) {
         return Ok(value.to_owned());
     }
@@ -37,7 +37,7 @@ pub(super) fn account(args: &Args, param: &str, what: &str, value: &str) -> Resu
 }
 
 /// Checks that `value` of `param` is one line that a `:`-separated file can carry.
-pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
+pub fn field(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     match value.chars().find(|c| *c == ':' || c.is_control()) {
         None => Ok(value.to_owned()),
         Some(bad) => Err(wrong(
@@ -51,7 +51,7 @@ pub(super) fn field(args: &Args, param: &str, value: &str) -> Result<String, Dia
 }
 
 /// Checks that `value` of `param` is one line without control characters, and not empty.
-pub(super) fn line(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
+pub fn line(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     if value.trim().is_empty() {
         return Err(wrong(args, param, format!("`{param}` is empty"), "nothing here", format!("give `{param}` a text")).into());
     }
@@ -72,12 +72,12 @@ const SUFFIXES: &[&str] =
     &["service", "socket", "timer", "path", "mount", "automount", "target", "swap", "slice", "scope", "device"];
 
 /// Whether `name` ends in a unit kind (`.service`, `.timer`, …).
-pub(super) fn has_unit_suffix(name: &str) -> bool {
+pub fn has_unit_suffix(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix))
 }
 
 /// Checks that `value` of `param` can be a unit's name.
-pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
+pub fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diagnostics> {
     let ok = !value.is_empty()
         && value.len() <= 247
         && !value.starts_with(['-', '.'])
@@ -95,7 +95,7 @@ pub(super) fn unit(args: &Args, param: &str, value: &str) -> Result<String, Diag
 }
 
 /// Refuses where the node could not answer `probe`; its words are untrusted and shown as such.
-pub(super) fn answered(world: &World, probe: &Probe, what: &str, hint: &str) -> Result<(), Block> {
+pub fn answered(world: &World, probe: &Probe, what: &str, hint: &str) -> Result<(), Block> {
     match world.failure(probe) {
         None => Ok(()),
         Some(why) => {
@@ -106,7 +106,7 @@ pub(super) fn answered(world: &World, probe: &Probe, what: &str, hint: &str) -> 
 }
 
 /// Refuses where nothing on the node could make, change or remove accounts and groups.
-pub(super) fn tools(world: &World, what: &str) -> Result<(), Block> {
+pub fn tools(world: &World, what: &str) -> Result<(), Block> {
     if world.facts.accounts != "none" {
         return Ok(());
     }
@@ -117,7 +117,7 @@ pub(super) fn tools(world: &World, what: &str) -> Result<(), Block> {
 }
 
 /// Refuses a change that busybox has no tool for.
-pub(super) fn usermod(world: &World, what: &str, tool: &str) -> Result<(), Block> {
+pub fn usermod(world: &World, what: &str, tool: &str) -> Result<(), Block> {
     if world.facts.accounts != "busybox" {
         return Ok(());
     }
@@ -125,18 +125,18 @@ pub(super) fn usermod(world: &World, what: &str, tool: &str) -> Result<(), Block
 }
 
 /// The lines of `text` without their ends, but with a carriage return where one is: other people's lines stay as they are.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     let some = (!text.is_empty()).then(|| text.strip_suffix('\n').unwrap_or(text).split('\n'));
     some.into_iter().flatten()
 }
 
 /// Where an account's home is unless it says otherwise.
-pub(super) fn usual_home(user: &str) -> String {
+pub fn usual_home(user: &str) -> String {
     if user == "root" { "/root".into() } else { format!("/home/{user}") }
 }
 
 /// Whether the account was seen not to be there, whatever the plan makes of it.
-pub(super) fn seen_no_user(world: &World, name: &str) -> bool {
+pub fn seen_no_user(world: &World, name: &str) -> bool {
     matches!(world.seen().get(&Probe::User { name: name.to_owned() }), Some(Answer::User(None)))
 }
 

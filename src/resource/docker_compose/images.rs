@@ -1,7 +1,7 @@
 //! Which images a compose file wants: as far as its text tells it. Compose itself is asked nothing, for the file may not be there yet.
 
-use super::image_offer::{Wanted, is_name};
 use crate::lang::{Source, yaml};
+use crate::resource::shared::image_offer::{Wanted, is_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

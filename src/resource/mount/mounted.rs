@@ -1,6 +1,6 @@
 //! What is mounted, as the kernel tells it, beside what is wished.
 
-use super::fstab::escaped;
+use crate::resource::shared::fstab::escaped;
 
 /// What `scripts/mount.sh` says of a path.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,11 @@
 //! A regular file with a given content and attributes: the planning that `copy`, `template` and the editors of files share.
 
-use super::attrs::{Wish, parent, stat, wrong};
-use super::{Args, Block, Claim, Param, Ty, attrs};
+use super::attrs::{self, Wish, parent, stat, wrong};
 use crate::lang::Diagnostics;
 use crate::node::op::Body;
 use crate::node::probe::{Depth, Node, TEXT_LIMIT};
 use crate::node::{Content, Op, Probe, World};
+use crate::resource::{Args, Block, Claim, Param, Ty};
 
 /// Permissions of a new file where none are wished.
 pub const FRESH: u32 = 0o644;

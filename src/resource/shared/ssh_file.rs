@@ -1,13 +1,14 @@
 //! A file in an account's `~/.ssh` that belongs to the account, or one elsewhere that does: the planning that `authorized_key` and `known_hosts` share.
 
 use super::attrs::parent;
-use super::{Block, names};
+use super::names;
 use crate::node::probe::{Attrs, Depth, Node};
 use crate::node::{Cause, Content, Need, Op, Probe, Standing, World};
+use crate::resource::Block;
 
 /// The file.
 #[derive(Debug)]
-pub(super) struct SshFile {
+pub struct SshFile {
     /// Its name in `~/.ssh`.
     pub name: &'static str,
     /// Whose it is.

@@ -1,11 +1,11 @@
 //! What repositories of apt's offer, asked before one is named to apt: a suite or an architecture that is not there would break every `apt-get update`.
 
-use super::Block;
 use super::tool::script;
 use crate::node::{Command, World};
+use crate::resource::Block;
 
 /// A suite of a repository, and what is wished of it.
-pub(super) struct Suite<'a> {
+pub struct Suite<'a> {
     pub uri: &'a str,
     pub suite: &'a str,
     pub components: &'a [String],
@@ -14,13 +14,13 @@ pub(super) struct Suite<'a> {
 }
 
 /// The question what `suites` offer.
-pub(super) fn question(suites: &[Suite<'_>]) -> Command {
+pub fn question(suites: &[Suite<'_>]) -> Command {
     let urls: Vec<String> = suites.iter().map(|of| format!("{}/dists/{}", of.uri.trim_end_matches('/'), of.suite)).collect();
-    script(include_str!("scripts/apt_offers.sh"), &urls.iter().map(String::as_str).collect::<Vec<_>>())
+    script(include_str!("../scripts/apt_offers.sh"), &urls.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Refuses what is not offered, and says what is; or says why it could not be asked.
-pub(super) fn judge(suites: &[Suite<'_>], world: &World) -> Result<Option<String>, Block> {
+pub fn judge(suites: &[Suite<'_>], world: &World) -> Result<Option<String>, Block> {
     let Some(ran) = world.ran(&question(suites)) else { return Ok(None) };
     let mut lines = ran.stdout.lines();
     let known: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();

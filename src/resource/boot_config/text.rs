@@ -1,6 +1,6 @@
 //! The texts of a Pi's boot files: `config.txt`, lines in sections, and `cmdline.txt`, one line of words. Edits of parts, from text to text.
 
-use super::edit::Lines;
+use crate::resource::shared::edit::Lines;
 
 /// The section of each line; a header belongs to the one it begins. Before the first, all models are meant.
 fn sections<'a>(lines: &Lines<'a>) -> Vec<&'a str> {

@@ -1,6 +1,6 @@
 //! Texts of `name = value` lines in sections: edits of one setting or one section, from text to text. All other lines stay byte for byte.
 
-use super::edit::Lines;
+use crate::resource::shared::edit::Lines;
 use std::ops::Range;
 
 /// One setting of one section.

@@ -1,19 +1,19 @@
 //! What is to be done for a project of docker compose: its files, what is told, and what takes it back.
 
-use super::attrs::answered;
-use super::compose_images;
-use super::compose_state::{Record, Standing, differences};
-use super::docker_compose::DOCKER_COMPOSE;
-use super::image_offer::{self, Wanted};
-use super::put::Manner;
-use super::tool::{self, answer, says, script};
-use super::{Block, Claim, Id, Resource};
+use super::DOCKER_COMPOSE;
+use super::images;
+use super::state::{Record, Standing, differences};
 use crate::node::op::{Body, ToolOp, Turn};
 use crate::node::probe::{Depth, Node};
 use crate::node::{Command, Content, Need, Op, Probe, World};
+use crate::resource::shared::attrs::answered;
+use crate::resource::shared::image_offer::{self, Wanted};
+use crate::resource::shared::put::Manner;
+use crate::resource::shared::tool::{self, answer, says, script};
+use crate::resource::{Block, Claim, Id, Resource};
 use std::collections::BTreeMap;
 
-const SCRIPT: &str = include_str!("scripts/compose.sh");
+const SCRIPT: &str = include_str!("../scripts/compose.sh");
 /// What brings compose.
 const HINT: &str = "have compose 2 on the node before this task: `docker_engine` brings it";
 /// What compose finds by itself, and what it adds to it.
@@ -84,7 +84,7 @@ impl Project {
         };
         let (mut wanted, mut untold) = (Vec::new(), Vec::new());
         for text in files.iter().filter_map(text) {
-            let (images, services) = compose_images::wanted(&text, &self.vars, &self.profiles);
+            let (images, services) = images::wanted(&text, &self.vars, &self.profiles);
             wanted.extend(images.into_iter().filter(|wanted| now.images.get(&wanted.image).is_none_or(|id| id == "none")));
             untold.extend(services);
         }

@@ -3,15 +3,15 @@
 
 use super::attrs::answered;
 use super::tool::answer;
-use super::{Args, Block, Claim, Id, Resource};
 use crate::lang::Value;
 use crate::node::op::{ToolOp, Turn};
 use crate::node::probe::Ran;
 use crate::node::{Command, Op, Probe, World};
+use crate::resource::{Args, Block, Claim, Id, Resource};
 
 /// A question, and how long its answer may take to be right.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub struct Waiting {
     pub kind: &'static str,
     /// What is asked, for people.
     pub key: String,
@@ -32,7 +32,7 @@ pub(super) struct Waiting {
 }
 
 /// A duration in seconds.
-pub(super) fn seconds(args: &Args, name: &str, default: i64) -> i64 {
+pub fn seconds(args: &Args, name: &str, default: i64) -> i64 {
     args.values.get(name).and_then(Value::as_int).unwrap_or(default)
 }
 
@@ -47,7 +47,7 @@ impl Waiting {
     }
 
     fn wait(&self) -> Op {
-        let text = format!("check() {{\n{}}}\n{}", self.script, include_str!("scripts/wait.sh"));
+        let text = format!("check() {{\n{}}}\n{}", self.script, include_str!("../scripts/wait.sh"));
         let [limit, delay, sleep] = [self.timeout, self.delay, self.sleep].map(|seconds| seconds.to_string());
         let foreseen = Ran { stdout: format!("{}\n", self.wished.first().map_or("", String::as_str)), ..Ran::default() };
         Op::Tool(ToolOp {

@@ -1,8 +1,8 @@
 //! Replacement texts that take groups of a regular expression, in Python's notation: `\1`, `\g<1>`, `\g<name>`.
 
-use super::Args;
 use super::attrs::wrong;
 use crate::lang::Diagnostic;
+use crate::resource::Args;
 use regex::{Captures, Regex};
 
 /// The parts of a replacement: text, and groups by number or name.
@@ -46,7 +46,7 @@ fn parts(template: &str) -> Vec<Part<'_>> {
 }
 
 /// `template` with the groups of a match; without one, they are empty.
-pub(super) fn expand(template: &str, captures: Option<&Captures<'_>>) -> String {
+pub fn expand(template: &str, captures: Option<&Captures<'_>>) -> String {
     let mut out = String::new();
     for part in parts(template) {
         match part {
@@ -61,7 +61,7 @@ pub(super) fn expand(template: &str, captures: Option<&Captures<'_>>) -> String 
 }
 
 /// Says which group of `template`, the value of `param`, is the first that `regexp` does not have.
-pub(super) fn bad_group(args: &Args, param: &str, regexp: &Regex, template: &str) -> Option<Diagnostic> {
+pub fn bad_group(args: &Args, param: &str, regexp: &Regex, template: &str) -> Option<Diagnostic> {
     let bad = parts(template).into_iter().find_map(|part| match part {
         Part::Group(name) => {
             let known = name.parse().map_or_else(|_| regexp.capture_names().flatten().any(|known| known == name), |number: usize| number < regexp.captures_len());

@@ -1,7 +1,8 @@
 //! Wished mode and owners of a path: read from the arguments, compared with what is there. Shared by every resource
 //! that manages files. Links have no attributes here: nothing ever follows or changes one.
 
-use super::{Args, Block, Claim, Param, Ty, names};
+use super::names;
+use crate::resource::{Args, Block, Claim, Param, Ty};
 pub use crate::lang::mode::Mode;
 use crate::lang::mode::symbolic;
 use crate::lang::{Data, Diagnostic, Diagnostics};

@@ -1,7 +1,7 @@
 //! One rule of `iptables`, as a text in the notation of iptables-save or as a map with Ansible's names.
 
-use super::words;
 use crate::lang::{Data, Value};
+use crate::resource::shared::words;
 
 /// The tables, and the kernel's chains in each; in the order in which packets meet them.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
