@@ -4,7 +4,8 @@ use super::host::{Act, HostRun};
 use super::{Failure, StepEnd};
 use crate::fleet::event::What;
 use crate::fleet::wire::Done;
-use crate::lang::Diagnostics;
+use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::node::probe::Ran;
 use crate::node::program::Named;
 use crate::node::{Op, Probe};
 use crate::plan::planner::{handler_id, plan_step};
@@ -135,10 +136,10 @@ impl HostRun {
                         self.set(act.line, StepEnd::Failed);
                         self.said(act.line, ran.as_ref());
                         self.events.tell(&self.on.host, What::Failed(label.clone()));
-                        let last = ran.as_ref().and_then(|ran| ran.stderr.lines().rev().map(str::trim).find(|line| !line.is_empty()));
-                        let failure = match (op, last) {
-                            (Op::Tool(tool), Some(last)) if !tool.command.secret => self.failed(&label, &format!("{why}: {last}")),
-                            _ => self.failed(&label, why),
+                        let secret = self.step(act.line).is_none_or(|step| step.secret) || matches!(op, Op::Tool(tool) if tool.command.secret);
+                        let failure = match ran {
+                            Some(ran) => self.failed_saying(&label, why, if secret { None } else { Some(ran) }),
+                            None => self.failed(&label, why),
                         };
                         let said = ran.as_ref().map_or("", |ran| ran.stderr.as_str());
                         return Err(if denied(why) || denied(said) { self.for_want_of_privilege(act.line, failure) } else { failure });
@@ -163,6 +164,24 @@ impl HostRun {
             self.held.insert(self.on.plan.lines[act.line].key.clone());
         }
         Ok(())
+    }
+
+    /// A command failed; the end of what it said belongs to that, unless it is secret.
+    fn failed_saying(&self, label: &str, why: &str, ran: Option<&Ran>) -> Failure {
+        /// How many lines are told. Mostly the last ones say why.
+        const LINES: usize = 10;
+        let problem = Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim()));
+        let Some(ran) = ran else { return Failure::Step(problem.hint("what it said is secret, and not shown").into()) };
+        let text = if ran.stderr.trim().is_empty() { &ran.stdout } else { &ran.stderr };
+        let text = self.config.identities.masker().mask(text).into_owned();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let Some(last) = lines.last() else { return Failure::Step(problem.hint("it said nothing; `-vv` shows every step").into()) };
+        let mut problem = Diagnostic { message: format!("{}: {}", problem.message, last.trim_start()), ..problem }.hint("`-v` shows all that it said");
+        if lines.len() > 1 {
+            let what = if lines.len() > LINES { "the end of what it said" } else { "it said" };
+            problem = problem.note(format!("{what}:\n{}", lines[lines.len().saturating_sub(LINES)..].join("\n")), None);
+        }
+        Failure::Step(problem.into())
     }
 
     /// Where the step runs as a login that is not root, that is what its failure is hinted at.

@@ -227,7 +227,7 @@ impl HostRun {
     }
 
     pub(super) fn failed(&self, label: &str, why: &str) -> Failure {
-        Failure::Step(Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim())).hint("what the node said is above; `-vv` shows every step").into())
+        Failure::Step(Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim())).hint("`-vv` shows every step").into())
     }
 
     /// Performs the steps of `play`, then its notified handlers.

@@ -30,7 +30,7 @@ fn it_runs_after_the_last_undo_and_knows_what_failed() {
     site.play(TELL, TASKS);
     let ended = apply(&site, 3);
     assert!(ended.out.contains("failed and taken back"), "{}{}", ended.out, ended.err);
-    assert_eq!(site.text("/var/told"), "Break|pi|true|`Break` failed: it ended with status 7|after\n");
+    assert_eq!(site.text("/var/told"), "Break|pi|true|`Break` failed: it ended with status 7: no licence|after\n");
     // It belongs to no run: nothing of it is left with homelab, nor is a run open.
     for left in ["aside", "open", "lock"] {
         assert!(!site.inside("pi", "/var/lib/homelab").join(left).exists(), "{left} is left over");
@@ -107,7 +107,7 @@ fn with_rollback_none_it_says_that_nothing_was_taken_back() {
     let site = Site::new(TASKS);
     site.play(&format!("rollback: none\n{TELL}"), TASKS);
     apply(&site, 1);
-    assert_eq!(site.text("/var/told"), "Break|pi|false|`Break` failed: it ended with status 7|early\n");
+    assert_eq!(site.text("/var/told"), "Break|pi|false|`Break` failed: it ended with status 7: no licence|early\n");
     // The run is still there to go on from.
     let next = site.run(&["apply", "inventory.yaml", "--yes"]);
     assert!(next.err.contains("was interrupted here"), "{}", next.err);
@@ -132,7 +132,7 @@ fn with_rollback_play_every_host_that_was_taken_back_is_told_who_failed() {
     apply(&site, 3);
     for host in ["good", "bad"] {
         let told = std::fs::read_to_string(site.inside(host, "/var/told")).unwrap();
-        assert_eq!(told, "Break|bad|true|`Break` failed: it ended with status 7|after\n", "{host}");
+        assert_eq!(told, "Break|bad|true|`Break` failed: it ended with status 7: no licence|after\n", "{host}");
     }
     assert!(site.inside("good", "/var/once").exists() && !site.inside("bad", "/var/once").exists());
     // With the play's first host in good health, what runs once runs on one that failed.

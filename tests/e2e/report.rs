@@ -72,3 +72,30 @@ fn a_secret_step_shows_no_data() {
     assert!(steps[0]["data"].is_null(), "{document}");
     assert_eq!(steps[1]["data"]["stdout"], "the token is ‹masked›");
 }
+
+#[test]
+fn a_command_that_fails_says_why_without_being_asked() {
+    let site = Site::new(TASKS);
+    site.expect(0, &["facts", "inventory.yaml"]);
+    std::fs::write(site.inside("pi", "/srv/token"), "grizzly-lantern\n").unwrap();
+    let err = |command: &str, more: &str| {
+        site.tasks(&format!(
+            "- name: Token\n  command: {{cmd: cat /srv/token}}\n  register: {{name: token, secret: true}}\n- name: Break\n  command: {{shell: true, cmd: \"{command}\"{more}}}\n"
+        ));
+        let err = site.expect(3, &["apply", "inventory.yaml", "--yes"]).err;
+        let from = err.find("error: pi: `Break` failed: it ended with status 3").unwrap_or_else(|| panic!("{err}"));
+        assert!(!err.contains("grizzly"), "{err}");
+        err[from..].trim_end().replace("error: pi: `Break` failed: it ended with status 3", "")
+    };
+    assert_eq!(err("exit 3", ""), "\nhint: it said nothing; `-vv` shows every step");
+    assert_eq!(err("echo only; exit 3", ""), ": only\nhint: `-v` shows all that it said");
+    assert_eq!(err("echo no matter; echo why; echo because >&2; exit 3", ""), ": because\nhint: `-v` shows all that it said");
+    assert_eq!(
+        err("echo the token is $(cat /srv/token) >&2; printf '\\\\033[31mbecause\\\\n\\\\n' >&2; exit 3", ""),
+        ": \u{fffd}[31mbecause\n |\n = note: it said:\n         the token is ‹masked›\n         \u{fffd}[31mbecause\nhint: `-v` shows all that it said"
+    );
+    let long = err("seq 1 30; exit 3", "");
+    assert!(long.starts_with(": 30\n") && long.contains("note: the end of what it said:\n         21\n         22\n") && !long.contains("20\n"), "{long}");
+    let secret = err("echo $T >&2; exit 3", ", environment: {T: \"{{ token.stdout }}\"}");
+    assert_eq!(secret, "\nhint: what it said is secret, and not shown");
+}
