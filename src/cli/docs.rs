@@ -1,7 +1,7 @@
 //! `homelab docs`: the reference that the code and the roles themselves declare.
 
 use super::{Exit, Printer};
-use crate::lang::{Diagnostic, Kind};
+use crate::lang::{Diagnostic, Kind, elsewhere, suggest};
 use crate::playbook::docs as roles;
 use crate::resource::{KINDS, docs, kind};
 use std::path::Path;
@@ -47,9 +47,10 @@ pub fn run(args: &Args, printer: &Printer) -> Exit {
         };
     }
     let names = KINDS.iter().map(|kind| kind.name).chain(known.iter().map(String::as_str));
-    let hint = match crate::lang::suggest::did_you_mean(name, names) {
-        Some(near) => format!("did you mean `{near}`? `homelab docs` lists them all"),
-        None => "`homelab docs` lists them all; roles are looked for in `roles` and `playbooks/roles` here".to_owned(),
+    let hint = match (elsewhere::module(name), suggest::did_you_mean(name, names)) {
+        (Some(here), _) => here,
+        (None, Some(near)) => format!("did you mean `{near}`? `homelab docs` lists them all"),
+        (None, None) => "`homelab docs` lists them all; roles are looked for in `roles` and `playbooks/roles` here".to_owned(),
     };
     printer.problems(&Diagnostic::new(Kind::Usage, format!("there is no resource or role `{name}`")).hint(hint).into());
     Exit::Usage

@@ -1,7 +1,7 @@
 //! Reading maps that people wrote: tables of keys that the loader, "did you mean" and the editor's schema share.
 
 use crate::lang::duration::parse_duration;
-use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value, suggest};
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value, elsewhere, suggest};
 use indexmap::IndexMap;
 
 /// What a key takes.
@@ -112,7 +112,7 @@ impl<'a, 'p> Fields<'a, 'p> {
                 Diagnostic::config(format!("unknown key `{key}` in {what}"))
                     .maybe_at(place(key, value).as_ref())
                     .label("not a key here")
-                    .hint(hint_names(key, "keys here", names)),
+                    .hint(elsewhere::keyword(key).unwrap_or_else(|| hint_names(key, "keys here", names))),
             );
         }
         Some(Fields { map, what, span: value.origin.clone(), meant, problems })

@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod duration;
+pub mod elsewhere;
 pub mod filters;
 pub mod mask;
 pub mod mode;

@@ -88,3 +88,22 @@ pub const PARAM: &[Key] = &[
     Key::new("choices", Shape::List, "The words that a `choice` takes."),
     Key::new("secret", Shape::Bool, "Its value must never show."),
 ];
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::inventory::keys::{BECOME, CONNECTION, TOP};
+    use crate::lang::elsewhere;
+
+    #[test]
+    fn what_stands_for_ansibles_keywords_is_there() {
+        let tables = [PLAY, TASK, ACTIONS, TOP, CONNECTION, BECOME];
+        let known = |name: &str| tables.iter().copied().flatten().any(|key| key.name == name);
+        let command = crate::resource::kind("command").unwrap();
+        for (there, here) in elsewhere::rows("Keywords").filter(|(_, here)| here.starts_with('`')) {
+            let name = elsewhere::words(here).next().unwrap();
+            assert!(known(name.trim_end_matches(':')) || command.params.iter().any(|param| param.name == name) || name.starts_with("--"), "{there}: there is no `{name}`");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::keys;
 use super::model::{Assert, Body, GUARD, Home, Play, Playbook, Role, Rollback, Task};
 use crate::inventory::fields::{Fields, first_line, hint_names, key_span, wrong_type};
 use crate::inventory::{Reading, join, read_vars_files};
-use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value};
+use crate::lang::{Data, Diagnostic, Diagnostics, Span, Value, elsewhere};
 use crate::resource;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -213,7 +213,7 @@ impl Loader<'_> {
                         Diagnostic::config(format!("there is no resource `{key}`, nor a key of a task"))
                             .maybe_at(place(key).as_ref())
                             .label("unknown")
-                            .hint(hint_names(key, "resources", names)),
+                            .hint(elsewhere::module(key).or_else(|| elsewhere::keyword(key)).unwrap_or_else(|| hint_names(key, "resources", names))),
                     );
                 }
                 if !told {

@@ -80,6 +80,7 @@ fn cell(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::lang::elsewhere;
 
     #[test]
     fn every_kind_is_documented() {
@@ -136,10 +137,7 @@ mod tests {
 
     #[test]
     fn what_stands_for_ansibles_modules_is_there() {
-        let rows: Vec<Vec<&str>> = include_str!("../../docs/from-ansible.md").lines().filter(|line| line.starts_with("| ")).map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect();
-        assert!(rows.len() > 30);
-        for row in rows.iter().skip(1) {
-            let [_, here] = row[..] else { panic!("{row:?}") };
+        for (_, here) in elsewhere::rows("Modules and operations") {
             // Its resource, or a key of the language, or a command.
             if let Some((name, _)) = here.strip_prefix('`').and_then(|rest| rest.split_once('`')).filter(|(name, _)| !name.contains([':', ' '])) {
                 assert!(KINDS.iter().any(|kind| kind.name == name), "there is no `{name}`");
