@@ -90,8 +90,11 @@ h_unkeep() {
 }
 # number, path: what somebody made there meanwhile is nobody's to throw away.
 h_aside() {
-  e=$({ mkdir -p "$R/gone/$1" && h_take "$2" "$R/gone/$1/${2##*/}"; } 2>&1) || return
-  h_f residue "$1" "what was in $2 is kept on the node, in $R/gone/$1"
+  d=$R/gone/$1
+  # Of a time that was broken off.
+  while [ -e "$d" ]; do d=$d+; done
+  e=$({ mkdir -p "$d" && h_take "$2" "$d/${2##*/}"; } 2>&1) || { rmdir "$d" 2>/dev/null; return 1; }
+  h_f residue "$1" "what was in $2 is kept on the node, in $d"
 }
 h_undone() { h_note "U $h_i"; h_f undone "$1" ''; }
 h_stick() { h_stuck=1; h_f stuck "$1" "$2"; }
