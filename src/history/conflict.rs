@@ -13,7 +13,7 @@ pub struct Changed {
     pub after: BTreeMap<String, Option<Stamp>>,
     /// The same paths now.
     pub now: BTreeMap<String, Option<Stamp>>,
-    /// Something in each directory that the run made which is not of its making.
+    /// Something in each directory that the run made, or the directory itself where something is mounted on it, which is not of its making.
     pub foreign: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl std::fmt::Display for Conflict {
             Conflict::Built { run, what, step: Some(step) } => write!(f, "{what}: run {run} built upon it, in `{step}`"),
             Conflict::Built { run, what, step: None } => write!(f, "{what}: run {run} built upon it"),
             Conflict::Touched { path, how } => write!(f, "{path}: {how} since the run ended"),
-            Conflict::Holds { path } => write!(f, "{path}: it is in a directory that the run made, and the run did not put it there"),
+            Conflict::Holds { path } => write!(f, "{path}: it is in a directory that the run made, or mounted on it, and not by the run"),
             Conflict::WentOn { run } => write!(f, "run {run} went on from what this one left, and counts on it"),
             Conflict::Unread { run } => write!(f, "run {run} came later, and cannot be read by this version of homelab"),
         }

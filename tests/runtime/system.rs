@@ -2,9 +2,9 @@
 
 use crate::shell::{ALL, Node as Box_, Sh, numbered};
 use crate::untested::untested;
-use homelab::node::op::UserOp;
+use homelab::node::op::{ToolOp, UserOp};
 use homelab::node::probe::Command;
-use homelab::node::{Answer, Op, Probe, program};
+use homelab::node::{Answer, Op, Probe, program, runtime};
 
 fn root() -> bool {
     let root = nix::unistd::geteuid().is_root();
@@ -257,6 +257,31 @@ fn who_holds_a_lock_is_said_also_where_apt_said_it_on_a_line_begun_before() {
         let op = Op::Packages { install: vec!["greeter".into()], remove: vec![], purge: false, refresh: false, lock_timeout: 0, lost: false };
         let (_, said) = session.perform(&[(1, &op)]).unwrap_err();
         assert!(said.starts_with("Could not get lock /l. It is held by process 7 (other)\nUnable to acquire"), "{sh:?}: {said}");
+    }
+}
+
+#[test]
+fn what_is_mounted_on_a_directory_stands_against_a_rollback_unless_the_run_did_it() {
+    if !root() {
+        return;
+    }
+    for sh in ALL {
+        let node = Box_::new(sh);
+        let [own, theirs] = [node.at("own one"), node.at("theirs")];
+        let mount = |at: &str| shell(&format!("mount -t tmpfs none '{at}'"));
+        let made = |path: &String| Op::Mkdir { path: path.clone(), mode: 0o755, owner: None, group: None };
+        let tool = ToolOp { command: mount(&own), undo: Some(shell(&format!("umount '{own}'"))), brings: vec![own.clone()], ..ToolOp::default() };
+        let mut session = node.caged();
+        session.begin("r1");
+        session.perform(&numbered(&[made(&own), Op::Tool(tool), made(&theirs)])).unwrap();
+        session.finish();
+        session.look(&[Probe::Run(mount(&theirs))], false);
+        let functions = runtime::history_preamble(session.next());
+        session.run(&functions);
+        let unit = program::changed(session.next(), "r1");
+        let foreign: Vec<String> = session.run(&unit).iter().filter(|f| f.tag == "foreign").map(homelab::node::frame::Frame::text).collect();
+        assert_eq!(foreign, [theirs], "{sh:?}");
+        session.close();
     }
 }
 

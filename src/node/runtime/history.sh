@@ -24,20 +24,31 @@ h_changed() {
   while [ "$h_t" ]; do
     h_dec "${h_t%%"$nl"*}"
     h_t=${h_t#*"$nl"} p=$e
-    # What is mounted on it is not in it.
-    case $h_m in *"$nl$p$nl"*) continue ;; esac
+    # What is mounted on it is not in it, and may be the run's own.
+    case $h_m in *"$nl$p$nl"*)
+      h_enc "$p"
+      h_brought "$e" || h_f foreign '' "$p"
+      continue
+      ;;
+    esac
     [ -h "$p" ] || for s in "$p"/* "$p"/.[!.]* "$p"/..?*; do
       [ -e "$s" ] || [ -h "$s" ] || continue
       h_enc "$s"
       case $h_w in *"$nl$e$nl"*) continue ;; esac
-      [ ! -e "$R/brings" ] || while IFS= read -r l; do
-        case $e in "$l" | "$l"/*) continue 2 ;; esac
-      done <"$R/brings"
+      h_brought "$e" && continue
       h_f foreign '' "$s"
       break
     done
   done
   R=$h_r
+}
+# Whether the run's commands and tools brought this.
+h_brought() {
+  [ -e "$R/brings" ] || return
+  while IFS= read -r l; do
+    case $1 in "$l" | "$l"/*) return 0 ;; esac
+  done <"$R/brings"
+  return 1
 }
 # run, who, since, y to take the lock over
 h_reopen() {
