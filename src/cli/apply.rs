@@ -278,7 +278,7 @@ async fn go(loaded: &Loaded, looked: Looked, args: &Args, saved: bool, special: 
 
 /// The hosts that may be off and are: a run goes without them.
 fn left_out(looked: &Looked) -> Vec<(String, String)> {
-    looked.asleep.iter().map(|(host, _)| (host.clone(), paint(style::DIM, "not reached, and optional"))).collect()
+    looked.asleep.iter().map(|(host, _)| (host.clone(), paint(style::DIM, super::plan::ASLEEP))).collect()
 }
 
 /// The first Ctrl-C stops at the next boundary; the second one ends the program.

@@ -111,7 +111,7 @@ fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
         }
     }
     let plans: Vec<(&str, &HostPlan)> = plans.iter().map(|(host, plan)| (host.as_str(), plan)).collect();
-    show_plans(&plans, args.diffs.wanted(), printer);
+    show_alike(plans.iter().map(|(host, plan)| (*host, show::plan(plan, args.diffs.wanted(), printer.verbose))), printer);
     on_failure(&loaded, printer);
     printer.problems(&problems);
     if printer.json {
@@ -124,13 +124,11 @@ fn from_memory(args: &Args, against: Against, printer: &Printer) -> Exit {
 /// Shows the plans and says what they mean for the exit code (pending changes aside).
 pub fn show_all(looked: &Looked, diffs: bool, printer: &Printer) -> Exit {
     let plans = looked.plans();
-    for name in &looked.order {
-        let plan: Vec<_> = plans.iter().filter(|(host, _)| host == name).copied().collect();
-        show_plans(&plan, diffs, printer);
-        if looked.asleep.iter().any(|(host, _)| host == name) {
-            printer.say(&asleep(name));
-        }
-    }
+    let text = |name: &String| match plans.iter().find(|(host, _)| host == name) {
+        Some((_, plan)) => Some(show::plan(plan, diffs, printer.verbose)),
+        None => looked.asleep.iter().any(|(host, _)| host == name).then(|| format!("{}\n", paint(style::DIM, ASLEEP))),
+    };
+    show_alike(looked.order.iter().filter_map(|name| Some((name.as_str(), text(name)?))), printer);
     Exit::of(&looked.problems())
 }
 
@@ -142,15 +140,26 @@ pub fn on_failure(loaded: &Loaded, printer: &Printer) {
     }
 }
 
-fn show_plans(plans: &[(&str, &HostPlan)], diffs: bool, printer: &Printer) {
-    for (host, plan) in plans.iter().filter(|_| !printer.json) {
-        printer.out(&show::host(host, plan, diffs, printer.verbose));
+/// Texts of hosts, those that read alike once: of ten machines that are to be the same, the one that differs is to be seen.
+fn show_alike<'a>(texts: impl Iterator<Item = (&'a str, String)>, printer: &Printer) {
+    let mut shown: Vec<(Vec<&str>, String)> = Vec::new();
+    for (host, text) in texts.filter(|_| !printer.json) {
+        match shown.iter_mut().find(|(_, known)| *known == text) {
+            Some((hosts, _)) => hosts.push(host),
+            None => shown.push((vec![host], text)),
+        }
+    }
+    for (hosts, text) in shown {
+        printer.out(&show::headed(&hosts, &text));
     }
 }
 
-/// The line of a host that was not reached and need not be.
+/// What is said of a host that was not reached and need not be.
+pub const ASLEEP: &str = "not reached, and optional";
+
+/// The line of such a host.
 pub fn asleep(host: &str) -> String {
-    format!("{}  {}", paint(style::BOLD, host), paint(style::DIM, "not reached, and optional"))
+    format!("{}  {}", paint(style::BOLD, host), paint(style::DIM, ASLEEP))
 }
 
 fn save(loaded: &Loaded, looked: &Looked, path: &std::path::Path, args: &Args) -> Result<(), Diagnostic> {

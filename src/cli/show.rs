@@ -77,9 +77,17 @@ impl Counts {
 
 /// The plan of one host.
 pub fn host(name: &str, plan: &HostPlan, diffs: bool, verbose: u8) -> String {
-    let mut out = String::new();
-    let counts = Counts::of(plan);
-    let _ = writeln!(out, "{}  {}", paint(style::BOLD, name), paint(style::DIM, counts.words()));
+    headed(&[name], &self::plan(plan, diffs, verbose))
+}
+
+/// A plan under the names of those that have it.
+pub fn headed(hosts: &[&str], plan: &str) -> String {
+    format!("{}  {plan}", paint(style::BOLD, hosts.join(", ")))
+}
+
+/// A plan without a name: its counts, and a line and more for each thing to do.
+pub fn plan(plan: &HostPlan, diffs: bool, verbose: u8) -> String {
+    let mut out = format!("{}\n", paint(style::DIM, Counts::of(plan).words()));
     for line in &plan.lines {
         out += &self::line(line, diffs, verbose);
     }

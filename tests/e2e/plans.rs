@@ -78,3 +78,15 @@ fn a_problem_of_some_hosts_only_names_them() {
     assert!(refused.contains("error: a, b: `One` needs the directory /nowhere, which is not there\n"), "{refused}");
     assert!(refused.contains("error: `copy:/elsewhere/two` needs the directory /elsewhere"), "{refused}");
 }
+
+#[test]
+fn plans_that_read_alike_are_shown_once() {
+    let site = Site::bare();
+    site.write("inventory.yaml", "playbooks: [site.yaml]\nhosts:\n  a: {sandbox: true, become: true, vars: {word: same}}\n  b: {sandbox: true, become: true, vars: {word: other}}\n  c: {sandbox: true, become: true, vars: {word: same}}\n");
+    site.tasks("- copy: {dest: /srv/word, content: \"{{ word }}\\n\"}");
+    let head = |hosts: &str, word: &str| format!("{hosts}  1 to create; 0 as wished\n  + copy:/srv/word\n      new file, 0644, {} bytes\n      @@ -0,0 +1 @@\n      +{word}\n", word.len() + 1);
+    let plan = site.expect(0, &["plan", "inventory.yaml"]);
+    assert_eq!(plan.out, format!("{}{}", head("a, c", "same"), head("b", "other")));
+    site.expect(0, &["apply", "inventory.yaml", "--yes"]);
+    assert_eq!(site.expect(0, &["plan", "inventory.yaml"]).out, "a, b, c  nothing to do; 1 as wished\n");
+}

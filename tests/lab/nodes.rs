@@ -149,7 +149,7 @@ impl Lab {
     pub fn has_nothing_to_do(&self, inventory: &str, nodes: &[&str]) {
         let limit = nodes.join(",");
         let again = self.site.expect(0, &["apply", inventory, "--yes", "--limit", &limit]);
-        let idle = |node: &&&str| again.out.lines().any(|line| line.trim_start().split_once(' ').is_some_and(|(host, says)| host == **node && says.contains("nothing to do")));
+        let idle = |node: &&&str| again.out.lines().filter_map(|line| line.split_once("  nothing to do")).any(|(hosts, _)| hosts.trim().split(", ").any(|host| host == **node));
         let busy: Vec<&&str> = nodes.iter().filter(|node| !idle(node)).collect();
         assert!(busy.is_empty(), "the second apply had something to do on {busy:?}:\n{}{}", again.out, again.err);
         let drift = self.site.expect(0, &["drift", inventory, "--limit", &limit]);
