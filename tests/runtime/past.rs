@@ -205,6 +205,28 @@ fn what_somebody_touched_or_put_there_is_found_and_put_aside_by_force() {
 }
 
 #[test]
+fn a_directory_whose_removal_never_began_is_not_put_aside_by_force() {
+    for sh in ALL {
+        let node = Box_::new(sh);
+        fs::create_dir(node.at("d")).unwrap();
+        fs::write(node.at("d/file"), "precious").unwrap();
+        let untouched = snapshot(&node.root(), false);
+        let mut session = node.connect();
+        session.begin("r1");
+        session.perform(&numbered(&[Op::Remove { path: node.at("d") }])).unwrap();
+        session.close();
+        // As if it had ended after the record and before the act.
+        let journal = fs::read_to_string(node.state().join("runs/r1/journal")).unwrap();
+        fs::write(node.state().join("runs/r1/journal"), journal.lines().filter(|line| *line != "D 1").map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let group = journal.lines().find(|line| line.starts_with("B 1 remove d ")).unwrap().split(' ').nth(7).unwrap();
+        fs::rename(node.state().join("runs/r1/before").join(group).join("d"), node.at("d")).unwrap();
+        let tags = back(&node, "r1", true);
+        assert!(tags.contains(&"unwound".to_owned()) && !tags.contains(&"residue".to_owned()), "{sh:?} {tags:?}");
+        assert_eq!(snapshot(&node.root(), false), untouched, "{sh:?}");
+    }
+}
+
+#[test]
 fn what_commands_and_tools_bring_is_of_the_runs_making() {
     let sh = |text: String| Command { argv: vec![text], shell: true, ..Command::default() };
     for shell in ALL {

@@ -221,11 +221,11 @@ h_away() {
 # Where something is mounted, into h_m; the kernel writes a space as \040.
 h_mounts() {
   h_m=$nl
-  while read -r a b a; do
+  { while read -r a b a; do
     # shellcheck disable=SC2059 # it is one
     case $b in *\\*) b=$(printf "$(printf %s "$b" | sed 's/%/%%/g').") b=${b%.} ;; esac
     h_m=$h_m$b$nl
-  done </proc/mounts
+  done </proc/mounts; } 2>/dev/null
 }
 # directory: whether something is mounted on it or in it; where, into v
 h_mounted() {

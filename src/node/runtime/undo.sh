@@ -241,8 +241,9 @@ h_one() {
     { [ -e "$t" ] || [ -h "$t" ]; } && rm -rf -- "$t"
     # What is in the way goes out of it.
     if [ "$h_force" ] && [ -d "$p" ] && [ ! -h "$p" ]; then
-      case $kind in
-      attr | mkdir) ;;
+      case $kind$c in
+      # What it was before is not in its own way, where removing it was never begun.
+      attr* | mkdir* | removed) ;;
       *) h_aside "$y" "$p" ;;
       esac
     fi
