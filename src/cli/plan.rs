@@ -142,8 +142,11 @@ pub fn on_failure(loaded: &Loaded, printer: &Printer) {
 
 /// Texts of hosts, those that read alike once: of ten machines that are to be the same, the one that differs is to be seen.
 fn show_alike<'a>(texts: impl Iterator<Item = (&'a str, String)>, printer: &Printer) {
+    if printer.json {
+        return;
+    }
     let mut shown: Vec<(Vec<&str>, String)> = Vec::new();
-    for (host, text) in texts.filter(|_| !printer.json) {
+    for (host, text) in texts {
         match shown.iter_mut().find(|(_, known)| *known == text) {
             Some((hosts, _)) => hosts.push(host),
             None => shown.push((vec![host], text)),

@@ -4,7 +4,7 @@ use super::host::{Act, HostRun};
 use super::{Failure, StepEnd};
 use crate::fleet::event::What;
 use crate::fleet::wire::Done;
-use crate::lang::{Diagnostic, Diagnostics, Kind};
+use crate::lang::Diagnostics;
 use crate::node::probe::Ran;
 use crate::node::program::Named;
 use crate::node::{Op, Probe};
@@ -170,13 +170,14 @@ impl HostRun {
     fn failed_saying(&self, label: &str, why: &str, ran: Option<&Ran>) -> Failure {
         /// How many lines are told. Mostly the last ones say why.
         const LINES: usize = 10;
-        let problem = Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim()));
+        let mut problem = self.problem(label, why);
         let Some(ran) = ran else { return Failure::Step(problem.hint("what it said is secret, and not shown").into()) };
         let text = if ran.stderr.trim().is_empty() { &ran.stdout } else { &ran.stderr };
         let text = self.config.identities.masker().mask(text).into_owned();
         let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         let Some(last) = lines.last() else { return Failure::Step(problem.hint("it said nothing; `-vv` shows every step").into()) };
-        let mut problem = Diagnostic { message: format!("{}: {}", problem.message, last.trim_start()), ..problem }.hint("`-v` shows all that it said");
+        problem.message = format!("{}: {}", problem.message, last.trim_start());
+        problem = problem.hint("`-v` shows all that it said");
         if lines.len() > 1 {
             let what = if lines.len() > LINES { "the end of what it said" } else { "it said" };
             problem = problem.note(format!("{what}:\n{}", lines[lines.len().saturating_sub(LINES)..].join("\n")), None);

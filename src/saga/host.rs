@@ -227,7 +227,12 @@ impl HostRun {
     }
 
     pub(super) fn failed(&self, label: &str, why: &str) -> Failure {
-        Failure::Step(Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim())).hint("`-vv` shows every step").into())
+        Failure::Step(self.problem(label, why).hint("`-vv` shows every step").into())
+    }
+
+    /// That a step failed, without a hint yet.
+    pub(super) fn problem(&self, label: &str, why: &str) -> Diagnostic {
+        Diagnostic::new(Kind::Failed, format!("{}: `{label}` failed: {}", self.on.host, why.trim()))
     }
 
     /// Performs the steps of `play`, then its notified handlers.

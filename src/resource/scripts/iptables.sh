@@ -94,6 +94,7 @@ END
     esac
   done
   said=$(printf %s "$out" | $tool-restore --noflush --wait 2>&1) || { hl_refused >&2; return 1; }
+  [ -z "$said" ] || printf '%s\n' "$said" >&2
   save=$($tool-save) || return
   hl_own "$1" "$save"
   if [ -z "$own" ] && [ ! -e "$file" ]; then
